@@ -1,0 +1,50 @@
+// socket.h: making, binding and tuning non-blocking sockets. Every descriptor made here is CLOEXEC and non-blocking.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "base/result.h"
+#include "net/descriptor.h"
+#include "net/loop.h"
+#include "net/socket_address.h"
+
+namespace sallyport {
+
+// Binds and listens with SO_REUSEPORT, so that each loop has a listening socket of its own on the same address
+// (an IPv6 wildcard takes IPv4 too). Errors: address_in_use, permission_denied; the detail names the address.
+Result<Descriptor> listen_tcp(const SocketAddress& address);
+// Mode 0600; a dead socket file in the way is replaced, a live one is Errc::address_in_use.
+Result<Descriptor> listen_unix(const std::filesystem::path& path);
+
+// Starts connecting; readiness to write tells when it is done, connect_result how it ended.
+Result<Descriptor> start_connect(const SocketAddress& address);
+Result<> connect_result(int descriptor);
+
+// TCP_NODELAY and keepalive: what every connection of ours gets.
+void tune_connection(int descriptor);
+// TCP_NOTSENT_LOWAT: how many octets may wait in the kernel unsent; few, so that what comes next isn't late.
+void limit_unsent(int descriptor, ByteCount octets);
+
+// Accepts in bursts on its loop. When descriptors run out it pauses for a second and reports once per pause.
+class Acceptor : private Watch::Owner {
+public:
+    using OnConnection = std::function<void(Descriptor, const SocketAddress& peer)>;
+    using OnTrouble = std::function<void(const Error&)>;
+    Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble);
+
+private:
+    void on_readable() override;
+    void on_writable() override {}
+    Loop& loop_;
+    Descriptor listener_;
+    OnConnection on_connection_;
+    OnTrouble on_trouble_;
+    Watch watch_;
+    Timer resume_;
+};
+
+// Raises the soft limit of open descriptors to the hard one; gives the limit now in force.
+std::size_t raise_descriptor_limit();
+
+}  // namespace sallyport
