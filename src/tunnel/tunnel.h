@@ -64,6 +64,11 @@ public:
     virtual void send_control(std::string_view line) = 0;  // without newline; queued up to 1 MiB, then the tunnel closes
     virtual void close(Error reason) = 0;                  // resets streams, then on_tunnel_closed from the loop, not inside this call
 
+    // Asks for a sign of life now (a PING, unless one is under way); heard_at() moves with the next octets from the peer.
+    // Closes nothing by itself: who asks decides how long to wait.
+    virtual void ping() = 0;
+    virtual TimePoint heard_at() const = 0;
+
     virtual std::chrono::microseconds round_trip() const = 0;  // of the last PING; 0 before the first
     virtual std::size_t open_streams() const = 0;
     virtual const SocketAddress& peer_address() const = 0;
