@@ -45,6 +45,7 @@ class Demo:
         relay = self._start_relay()
         self._start_agent(self._enrolment_code(target))
         relay.wait_for_event("tunnel.opened", agent="demo")
+        self.certificate.write_text(served_certificate(self.port))
 
     def stop(self):
         for program in reversed(self.programs):
@@ -69,7 +70,6 @@ class Demo:
             "--https-listen", f"127.0.0.1:{self.port}", "--http-listen", "off", "--metrics-listen", "127.0.0.1:0",
             "--public-url", f"https://127.0.0.1:{self.port}"])
         relay.wait_for_event("relay.ready")
-        self.certificate.write_text(served_certificate(self.port))
         return relay
 
     def _enrolment_code(self, target):

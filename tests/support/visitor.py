@@ -1,0 +1,201 @@
+"""Visitors: a raw TLS socket that says exactly what a test wants said, and curl as people use it."""
+import contextlib
+import socket
+import ssl
+import subprocess
+from dataclasses import dataclass, field
+
+from support.origins import reset
+from support.processes import DEADLINE_S
+
+
+class ConnectionEnded(AssertionError):
+    """The relay closed before the message was complete."""
+
+
+@dataclass
+class Response:
+    status: int
+    reason: str
+    fields: list  # (name, value) in order of arrival
+    content: bytes = b""
+    trailers: list = field(default_factory=list)
+    informational: list = field(default_factory=list)  # statuses of the 1xx answers before it
+
+    def value(self, name, default=None):
+        return next((value for key, value in self.fields if key.lower() == name.lower()), default)
+
+    def values(self, name):
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+
+class Visitor:
+    """One connection. `trust` is a CA file; None looks at no certificate (where that is not what the test is about)."""
+
+    def __init__(self, port, hostname="home.example.test", trust=None, host="127.0.0.1", alpn=("http/1.1",), receive_buffer=None, tls=True):
+        self.hostname = hostname
+        self._data = b""
+        raw = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if receive_buffer:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        raw.settimeout(DEADLINE_S)
+        raw.connect((host, port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = raw
+        if tls:
+            self.socket = client_context(trust, alpn).wrap_socket(raw, server_hostname=hostname)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, octets):
+        self.socket.sendall(octets if isinstance(octets, bytes) else octets.encode("latin-1"))
+
+    def request(self, method="GET", path="/", content=None, host=None, **fields):
+        """Sends one request; underscores in field names stand for hyphens."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host or self.hostname}"]
+        if content is not None:
+            lines.append(f"Content-Length: {len(content)}")
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        self.send("\r\n".join(lines) + "\r\n\r\n")
+        if content:
+            self.send(content)
+
+    def ask(self, method="GET", path="/", content=None, host=None, **fields):
+        self.request(method, path, content, host, **fields)
+        return self.read_response(head=method == "HEAD")
+
+    # --- reading ---
+
+    def _more(self):
+        try:
+            data = self.socket.recv(65536)
+        except (ConnectionError, ssl.SSLError) as error:
+            raise ConnectionEnded(f"cut: {error}; before it came {self._data[:200]!r}") from error
+        if not data:
+            raise ConnectionEnded(f"closed; before it came {self._data[:200]!r}")
+        self._data += data
+
+    def read_until(self, mark):
+        while mark not in self._data:
+            self._more()
+        found, self._data = self._data.split(mark, 1)
+        return found
+
+    def read_exactly(self, octets):
+        while len(self._data) < octets:
+            self._more()
+        found, self._data = self._data[:octets], self._data[octets:]
+        return found
+
+    def read_some(self):
+        if not self._data:
+            self._more()
+        found, self._data = self._data, b""
+        return found
+
+    def read_to_end(self):
+        """All until an orderly close; a cut raises ConnectionEnded."""
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except (ConnectionError, ssl.SSLError) as error:
+                raise ConnectionEnded(str(error)) from error
+            if not data:
+                found, self._data = self._data, b""
+                return found
+            self._data += data
+
+    def read_head(self):
+        """Status line and fields of the next answer, 1xx included."""
+        lines = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        version, status, *reason = lines[0].split(" ", 2)
+        if version not in ("HTTP/1.1", "HTTP/1.0"):
+            raise AssertionError(f"no status line: {lines[0]!r}")
+        return Response(int(status), reason[0] if reason else "", [_field(line) for line in lines[1:]])
+
+    def read_response(self, head=False):
+        """The next final answer, whole."""
+        informational = []
+        response = self.read_head()
+        while 100 <= response.status < 200 and response.status != 101:
+            informational.append(response.status)
+            response = self.read_head()
+        response.informational = informational
+        if not head and response.status not in (101, 204, 304):
+            self._read_content(response)
+        return response
+
+    def _read_content(self, response):
+        if "chunked" in response.value("Transfer-Encoding", "").lower():
+            while octets := int(self.read_until(b"\r\n").split(b";")[0], 16):
+                response.content += self.read_exactly(octets)
+                assert self.read_exactly(2) == b"\r\n"
+            while line := self.read_until(b"\r\n"):
+                response.trailers.append(_field(line.decode("latin-1")))
+        elif (length := response.value("Content-Length")) is not None:
+            response.content = self.read_exactly(int(length))
+        else:
+            response.content = self.read_to_end()
+
+    # --- leaving ---
+
+    def is_closed_by_peer(self):
+        """Waits for the relay to end the connection, whichever way."""
+        try:
+            while True:
+                if not self.socket.recv(65536):
+                    return True
+        except (ConnectionError, ssl.SSLError):
+            return True
+        except TimeoutError:
+            return False
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def reset(self):
+        """Leaves as a crashed client or a dead network does."""
+        plain = self.socket
+        if isinstance(plain, ssl.SSLSocket):
+            plain = socket.socket(fileno=plain.detach())
+        reset(plain)
+
+
+def _field(line):
+    name, _, value = line.partition(":")
+    return name, value.strip()
+
+
+def client_context(trust=None, alpn=("http/1.1",)):
+    context = ssl.create_default_context(cafile=trust)
+    if trust is None:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+@dataclass
+class CurlResult:
+    code: int  # curl's exit code
+    status: int
+    http_version: str
+    content: bytes
+    error: str
+
+
+def curl(port, trust, path="/", *options, hostname="home.example.test", deadline_s=60):
+    """Runs curl against https://hostname:port/path. It reads no .curlrc and trusts only `trust`."""
+    done = subprocess.run(
+        ["curl", "-q", "--silent", "--show-error", "--http1.1", "--path-as-is", "--max-time", str(deadline_s), "--cacert", str(trust),
+         "--resolve", f"{hostname}:{port}:127.0.0.1", "--write-out", "%{stderr}\n%{http_code} %{http_version}",
+         *map(str, options), f"https://{hostname}:{port}{path}"],
+        capture_output=True, timeout=deadline_s + 10)
+    error, _, summary = done.stderr.decode(errors="replace").rpartition("\n")
+    status, version = summary.split()
+    return CurlResult(done.returncode, int(status), version, done.stdout, error.strip())
