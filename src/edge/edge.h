@@ -1,0 +1,55 @@
+// edge.h: the visitor-facing HTTP/1.1 engine of one loop: listeners, TLS by SNI, routing, error pages, access log.
+// Lives on its loop; every call comes on that loop's thread, or before the loop runs, but metrics(). What it is
+// given must outlive it. Destroy it on the loop's thread (or after the loop has ended): open connections are cut.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/log.h"
+#include "edge/edge_metrics.h"
+#include "edge/edge_settings.h"
+#include "edge/local_handler.h"
+#include "edge/origins.h"
+#include "edge/route_table.h"
+#include "edge/tunnel_door.h"
+#include "net/descriptor.h"
+#include "net/loop.h"
+#include "net/tls_context.h"
+
+namespace sallyport {
+
+class Edge {
+public:
+    // Which edge is at home with an agent: the one on its owner loop. Null: stay here. Asked with "" never.
+    // All edges outlive all loops' last turn.
+    using ChooseEdge = std::function<Edge*(std::string_view agent_id)>;
+
+    Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings);
+    ~Edge();
+    Edge(const Edge&) = delete;
+    Edge& operator=(const Edge&) = delete;
+
+    // Snapshots; requests and handshakes under way end with the ones they began with.
+    void set_routes(std::shared_ptr<const RouteTable> routes);
+    void set_server_tls(std::shared_ptr<const ServerTls> tls);
+
+    // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
+    void listen_https(Descriptor listener, ChooseEdge choose_edge = {});
+    void listen_redirect(Descriptor listener);                      // http -> https, same host and path
+    void listen_local(Descriptor listener, LocalHandler& handler);  // admin, metrics: no TLS, no routes
+
+    // Closes the listeners and the idle connections; the others are told "Connection: close" and end with their answer.
+    void drain();
+    std::size_t open_connections() const;  // those being handshaken included
+
+    const EdgeMetrics& metrics() const;  // any thread
+    Loop& loop();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,68 @@
+// edge_metrics.h: what one loop's edge counts. Written on that loop only; read from any thread (relaxed atomics: each
+// figure is right, two may be a moment apart). Counters never go backwards: those of a removed route stay.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "base/octets.h"
+
+namespace sallyport {
+
+// One writer, so that adding needs no locked instruction.
+class Counter {
+public:
+    void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void subtract(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+struct RouteCounters {
+    std::string hostname;
+    std::string path_prefix;
+    std::array<Counter, 6> requests;  // by status class: [2] is 2xx; [0] stands for cut off without an answer
+    Counter octets_in;                // request content
+    Counter octets_out;               // response content, and what upgraded streams carry
+};
+
+// Why a connection never came to a request.
+enum class HandshakeRefusal : std::uint8_t { plain_http, not_tls, malformed, too_large, timeout, tls_failed, gone, overload };
+inline constexpr std::size_t kHandshakeRefusals = 8;
+std::string_view name_of(HandshakeRefusal reason);
+
+class EdgeMetrics {
+public:
+    Counter open_connections;
+    Counter upgraded_streams;    // open now
+    Counter accepted;            // connections, ever
+    Counter handed_over;         // to another loop, after the ClientHello
+    Counter unknown_host;        // requests
+    Counter error_pages;         // answers that the edge made itself for want of an origin's
+    Counter retried;             // requests sent once more on a fresh stream
+    std::array<Counter, kHandshakeRefusals> handshakes_refused;  // by HandshakeRefusal
+
+    // The counters of a route, made when first asked for. On the loop.
+    RouteCounters& route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix);
+
+    // Any thread: fn(std::string_view route_id, const RouteCounters&).
+    template <class Fn>
+    void for_each_route(Fn&& fn) const {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, counters] : routes_) fn(std::string_view(id), *counters);
+    }
+
+private:
+    mutable std::mutex mutex_;  // guards the map, not the counters
+    std::map<std::string, std::unique_ptr<RouteCounters>> routes_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,27 @@
+// edge_settings.h: the bounds in time and number that one loop's edge keeps to. Plain values, the same for every loop.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sallyport {
+
+struct EdgeSettings {
+    using Milliseconds = std::chrono::milliseconds;
+    Milliseconds hello_deadline{10'000};      // for the whole ClientHello
+    Milliseconds handshake_deadline{10'000};  // for TLS behind it
+    Milliseconds head_deadline{10'000};       // from a header section's first octet to its last; the first request's from the handshake on
+    Milliseconds idle_timeout{75'000};        // between requests; above the 60 s many clients and balancers use
+    Milliseconds stall_timeout{600'000};      // no octet of content moved, whoever is to blame: long, since a paused film stalls too
+    Milliseconds linger{10'000};              // after an early answer what the visitor still sends is dropped for so long
+    Milliseconds offline_grace{5'000};        // how long a request waits for an agent that isn't connected
+    Milliseconds permit_wait{2'000};          // how long it waits where concurrency_limit is reached
+
+    std::uint16_t public_https_port = 443;    // where the redirect listener sends visitors
+    std::size_t most_connections = 16'384;    // open visitor connections on this loop; more are closed at once and counted
+    bool access_log = true;
+    std::string cdn_loop_id = "sallyport";    // this relay's name in CDN-Loop (RFC 8586): a token, its own for each relay
+};
+
+}  // namespace sallyport
