@@ -33,7 +33,7 @@ public:
     static constexpr std::size_t kMaxTrailerFields = 64;
 
 private:
-    enum class State { size_start, size, extension, size_lf, content, content_cr, content_lf, trailer, done, failed };
+    enum class State { size_start, size, size_space, extension, size_lf, content, content_cr, content_lf, trailer, done, failed };
     Result<> take_size_octet(char c);
     Result<std::size_t> take_trailer_line(std::string_view in);
     Result<> add_trailer(std::string_view line);

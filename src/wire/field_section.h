@@ -68,6 +68,8 @@ struct Field {
     bool has_underscore = false;  // "x_forwarded_for" and its like: CGI-style origins confuse '_' and '-', so the edge drops these
 };
 
+inline constexpr std::size_t kMaxFieldName = 1024;  // arbitrary; real names stay under 64
+
 class FieldSection {
 public:
     class Iterator {

@@ -31,6 +31,9 @@ struct Authority {
 // host, host:port, [v6], [v6]:port. No userinfo, no zone id. ":" without digits behind it is refused.
 Result<Authority> parse_authority(std::string_view text);
 
+// Whether parse_authority() would take it; allocates nothing.
+bool is_authority(std::string_view text);
+
 // 1..65535 in decimal.
 Result<std::uint16_t> parse_port(std::string_view text);
 

@@ -46,16 +46,21 @@ private:
         std::uint32_t at;
         std::uint32_t length;  // without CRLF
     };
-    Result<std::size_t> find_end(std::string_view in, bool request);
-    Result<std::size_t> refuse(int status, Errc code, const char* why);
+    Result<std::size_t> find_end(std::string_view in, bool is_request);
     Result<> parse_request_line(std::string_view line, RequestHead& out);
-    Result<> parse_fields(std::string_view in, FieldSection& out);
+    Result<> parse_target(std::string_view target, RequestHead& out);
+    Result<> parse_status_line(std::string_view line, ResponseHead& out);
+    Result<> parse_fields(std::string_view in, std::size_t end, FieldSection& out);
+    struct Facts;
+    Result<> gather(const FieldSection& fields, int version_minor, Facts& facts);
+    Result<> settle_authority(const Facts& facts, RequestHead& out);
+    std::unexpected<Error> refuse(int status, Errc code, const char* why);
 
     HeadLimits limits_;
-    std::vector<Line> lines_;     // start line first
-    std::size_t start_ = 0;       // 2 behind a skipped empty line
-    std::size_t line_at_ = 0;     // where the line being scanned begins
-    std::size_t scanned_ = 0;     // no LF before this position is unknown
+    std::vector<Line> lines_;  // start line first, the empty line not among them
+    std::size_t start_ = 0;    // 2 behind a skipped empty line
+    std::size_t line_at_ = 0;  // where the line being scanned begins
+    std::size_t scanned_ = 0;  // all before this position has been looked at for LF
     int refusal_status_ = 400;
 };
 

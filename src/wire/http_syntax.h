@@ -12,7 +12,7 @@ inline constexpr std::uint8_t kTchar = 1;        // RFC 9110 5.6.2
 inline constexpr std::uint8_t kFieldOctet = 2;   // may stand in a field value: VCHAR, obs-text, SP, HTAB (RFC 9110 5.5)
 inline constexpr std::uint8_t kTargetOctet = 4;  // may stand in a request target: VCHAR and obs-text but '#'
 inline constexpr std::uint8_t kHexDigit = 8;
-extern const std::array<std::uint8_t, 256> kClass;
+extern const std::array<std::uint8_t, 256> kClass;  // indexed by octet
 inline bool is(char c, std::uint8_t what) { return (kClass[static_cast<unsigned char>(c)] & what) != 0; }
 bool all(std::string_view text, std::uint8_t what);  // true for empty text
 }  // namespace syntax
