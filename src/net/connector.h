@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
+#include "net/socket_address.h"
 #include "net/worker.h"
 
 namespace sallyport {

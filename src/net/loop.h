@@ -30,6 +30,7 @@ public:
     public:
         virtual void on_readable() = 0;  // also at end of stream and on error: the next receive tells
         virtual void on_writable() = 0;
+        virtual void on_hangup() {}      // both directions are gone (RST, or FIN both ways); see want_hangup
 
     protected:
         ~Owner() = default;
@@ -40,17 +41,20 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // What to wait for; both off at first. With both off errors are not reported either.
+    // What to wait for; all off at first. With all off nothing is reported.
     void want_read(bool on);
     void want_write(bool on);
+    // Tells of a hang-up while reading is not wanted. It repeats every turn until it is switched off.
+    void want_hangup(bool on);
 
 private:
     friend class Loop;
-    void update(std::uint32_t events);
+    void update(std::uint32_t events, bool hangup);
     Loop& loop_;
     int descriptor_;
     Owner& owner_;
     std::uint32_t events_ = 0;
+    bool hangup_ = false;
     std::uint32_t slot_;
 };
 

@@ -36,7 +36,6 @@ public:
 private:
     void on_readable() override;
     void on_writable() override {}
-    Loop& loop_;
     Descriptor listener_;
     OnConnection on_connection_;
     OnTrouble on_trouble_;

@@ -42,12 +42,12 @@ std::string pin_of(X509& certificate);
 
 // What servers present. Visitors get the certificate that fits their SNI, else the first. A ClientHello whose ALPN names
 // "sallyport/1" is answered with the identity's certificate.
-class ServerTls {
+class ServerTls : public std::enable_shared_from_this<ServerTls> {
 public:
     // Empty `certificates` is refused. ALPN offered to visitors: "http/1.1".
     static Result<std::shared_ptr<const ServerTls>> make(const std::vector<Certificate>& certificates,
                                                           const Certificate* identity);
-    Ssl new_ssl() const;  // in accept state
+    Ssl new_ssl() const;  // in accept state; keeps this alive
 
     ~ServerTls();
 
@@ -66,10 +66,10 @@ struct TrustPolicy {
     bool accept_new_pin = false;          // trust at first use: accept any key and let the caller note pin_of the peer
 };
 
-class ClientTls {
+class ClientTls : public std::enable_shared_from_this<ClientTls> {
 public:
     static Result<std::shared_ptr<const ClientTls>> make(TrustPolicy policy);
-    Ssl new_ssl() const;  // in connect state, verification set up
+    Ssl new_ssl() const;  // in connect state, verification set up; keeps this alive
     const TrustPolicy& policy() const { return policy_; }
 
     ~ClientTls();

@@ -1,0 +1,372 @@
+#include "net/tls_context.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <unordered_map>
+
+#include "base/encoding.h"
+#include "net/socket_address.h"
+
+namespace sallyport {
+namespace {
+
+using Bio = std::unique_ptr<BIO, OpensslDeleter<BIO_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, OpensslDeleter<EVP_PKEY_CTX_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>>;
+
+constexpr std::size_t kMostPem = 1 << 20;
+constexpr std::string_view kTunnelAlpn = "sallyport/1";
+constexpr std::string_view kHttp1Alpn = "http/1.1";
+
+Bio memory_bio(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+std::string text_of(BIO& bio) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(&bio, &data);
+    return {data, static_cast<std::size_t>(size)};
+}
+
+std::string openssl_reason() {
+    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return reason ? reason : "unknown reason";
+}
+
+// An encrypted key must fail, not ask on the terminal.
+int no_passphrase(char*, int, int, void*) { return 0; }
+
+X509Ptr parse_certificate(std::string_view pem) {
+    return X509Ptr(PEM_read_bio_X509(memory_bio(pem).get(), nullptr, no_passphrase, nullptr));
+}
+PrivateKey parse_key(std::string_view pem) {
+    return PrivateKey(PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr));
+}
+
+Result<std::string> read_pem(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return fail_errno(errno, "read " + path.string());
+    std::string text(kMostPem + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.size() > kMostPem) return fail(Errc::too_large, "read " + path.string() + ": larger than 1 MiB");
+    return text;
+}
+
+std::vector<std::string> names_of(X509& certificate) {
+    std::vector<std::string> result;
+    const Names names(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type != GEN_DNS) continue;
+        std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+                         static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
+        std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        result.push_back(std::move(text));
+    }
+    return result;
+}
+
+// Loads chain and key into a context, so that the pair is checked by the code that will use it.
+Result<> use_certificate(SSL_CTX& context, const Certificate& certificate) {
+    ERR_clear_error();
+    const X509Ptr leaf = parse_certificate(certificate.chain_pem);
+    if (!leaf) return fail(Errc::tls, "the certificate is not PEM: " + openssl_reason());
+    const PrivateKey key = parse_key(certificate.key_pem);
+    if (!key) return fail(Errc::tls, "the key is not PEM without a passphrase: " + openssl_reason());
+    if (SSL_CTX_use_certificate(&context, leaf.get()) != 1) return fail(Errc::tls, "certificate: " + openssl_reason());
+    if (X509_check_private_key(leaf.get(), key.get()) != 1 || SSL_CTX_use_PrivateKey(&context, key.get()) != 1) {
+        ERR_clear_error();
+        return fail(Errc::tls, "certificate and key don't match");
+    }
+    const Bio chain = memory_bio(certificate.chain_pem);
+    X509Ptr(PEM_read_bio_X509(chain.get(), nullptr, no_passphrase, nullptr)).reset();  // the leaf, taken already
+    while (X509Ptr next{PEM_read_bio_X509(chain.get(), nullptr, no_passphrase, nullptr)})
+        if (SSL_CTX_add0_chain_cert(&context, next.get()) == 1) next.release();
+    ERR_clear_error();  // the end of the PEM file is an error to OpenSSL
+    return {};
+}
+
+// OpenSSL calls back into what made the SSL; each SSL holds a share of it (as its ex_data), so that a reload may drop it.
+using Keeper = std::shared_ptr<const void>;
+
+int keeper_index() {
+    static const int index = SSL_get_ex_new_index(
+        0, nullptr, nullptr, nullptr,
+        [](void*, void* keeper, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Keeper*>(keeper); });
+    return index;
+}
+
+void keep_alive(SSL& ssl, Keeper keeper) {
+    SSL_set_ex_data(&ssl, keeper_index(), std::make_unique<Keeper>(std::move(keeper)).release());
+}
+
+SslContext new_context(const SSL_METHOD* method) {
+    SslContext context(SSL_CTX_new(method));
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    // RELEASE_BUFFERS: an idle connection holds 14 instead of 28 KiB.
+    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                           SSL_OP_PRIORITIZE_CHACHA);
+    // TLS 1.2 with forward secrecy and AEAD only; AES-128 before AES-256: as strong here, cheaper.
+    SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!kRSA");
+    SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+    return context;
+}
+
+}  // namespace
+
+Result<Certificate> load_certificate(const std::filesystem::path& certificate, const std::filesystem::path& key) {
+    auto chain_pem = read_pem(certificate);
+    if (!chain_pem) return std::unexpected(chain_pem.error());
+    auto key_pem = read_pem(key);
+    if (!key_pem) return std::unexpected(key_pem.error());
+    Certificate result{std::move(*chain_pem), std::move(*key_pem), {}};
+    const SslContext trial = new_context(TLS_server_method());
+    if (auto used = use_certificate(*trial, result); !used)
+        return fail(used.error().code, certificate.string() + " with " + key.string() + ": " + used.error().detail);
+    result.names = names_of(*SSL_CTX_get0_certificate(trial.get()));
+    return result;
+}
+
+Result<Certificate> make_self_signed(KeyType type, const std::vector<std::string>& names) {
+    const PrivateKey key(type == KeyType::p256 ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+    const X509Ptr certificate(X509_new());
+    if (!key || !certificate) return fail(Errc::tls, "make a key: " + openssl_reason());
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    std::array<unsigned char, 16> serial{};
+    RAND_bytes(serial.data(), serial.size());
+    serial[0] &= 0x7f;
+    const std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> number(BN_bin2bn(serial.data(), serial.size(), nullptr));
+    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
+    constexpr long kDay = 24 * 60 * 60;
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3650 * kDay);
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_NAME* subject = X509_get_subject_name(certificate.get());
+    // A common name has at most 64 octets (RFC 5280 A.1); the names that count are the alternative ones.
+    const std::string common = names.empty() || names.front().size() > 64 ? "sallyport" : names.front();
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1,
+                               -1, 0);
+    X509_set_issuer_name(certificate.get(), subject);
+
+    std::string alternatives;
+    for (const std::string& name : names) {
+        if (!alternatives.empty()) alternatives += ',';
+        alternatives += SocketAddress::parse(name, 0) ? "IP:" : "DNS:";
+        alternatives += name;
+    }
+    const auto extend = [&](int what, const std::string& value) {
+        X509V3_CTX context;
+        X509V3_set_ctx_nodb(&context);
+        X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
+        const std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>> extension(
+            X509V3_EXT_conf_nid(nullptr, &context, what, value.c_str()));
+        return extension && X509_add_ext(certificate.get(), extension.get(), -1) == 1;
+    };
+    const bool extended = (alternatives.empty() || extend(NID_subject_alt_name, alternatives)) &&
+                          extend(NID_basic_constraints, "critical,CA:TRUE") && extend(NID_subject_key_identifier, "hash");
+    if (!extended) return fail(Errc::tls, "certificate for " + alternatives + ": " + openssl_reason());
+    if (X509_sign(certificate.get(), key.get(), type == KeyType::p256 ? EVP_sha256() : nullptr) == 0)
+        return fail(Errc::tls, "sign a certificate: " + openssl_reason());
+
+    const Bio chain(BIO_new(BIO_s_mem())), secret(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509(chain.get(), certificate.get());
+    PEM_write_bio_PKCS8PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    return Certificate{text_of(*chain), text_of(*secret), names_of(*certificate)};
+}
+
+std::string pin_of(X509& certificate) {
+    unsigned char* der = nullptr;
+    const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(&certificate), &der);
+    if (size <= 0) return {};
+    std::array<unsigned char, 32> digest;
+    EVP_Digest(der, static_cast<std::size_t>(size), digest.data(), nullptr, EVP_sha256(), nullptr);
+    OPENSSL_free(der);
+    return to_base64url(as_octets(digest.data(), digest.size()));
+}
+
+Result<std::string> pin_of_certificate(std::string_view chain_pem) {
+    const X509Ptr certificate = parse_certificate(chain_pem);
+    if (!certificate) return fail(Errc::tls, "not a PEM certificate: " + openssl_reason());
+    return pin_of(*certificate);
+}
+
+// ---- ServerTls
+
+struct ServerTls::Impl {
+    std::vector<SslContext> contexts;  // [0] is the default
+    SslContext identity;
+    std::unordered_map<std::string, SSL_CTX*> by_name;
+
+    SSL_CTX* context_for(std::string name) const {
+        std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (const auto found = by_name.find(name); found != by_name.end()) return found->second;
+        const auto dot = name.find('.');
+        if (dot == std::string::npos) return nullptr;
+        const auto found = by_name.find("*" + name.substr(dot));
+        return found == by_name.end() ? nullptr : found->second;
+    }
+
+    // Before anything is negotiated: picks the certificate by ALPN and SNI.
+    static int on_client_hello(SSL* ssl, int*, void* argument) {
+        const auto& self = *static_cast<const Impl*>(argument);
+        const unsigned char* data = nullptr;
+        std::size_t size = 0;
+        if (self.identity && SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) == 1 &&
+            offers_tunnel({reinterpret_cast<const char*>(data), size})) {
+            SSL_set_SSL_CTX(ssl, self.identity.get());
+            return SSL_CLIENT_HELLO_SUCCESS;
+        }
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    // `list` is the extension's content: two octets of length, then names with one octet of length each (RFC 7301 3.1).
+    static bool offers_tunnel(std::string_view list) {
+        for (list.remove_prefix(std::min<std::size_t>(2, list.size())); !list.empty();) {
+            const auto size = static_cast<unsigned char>(list.front());
+            if (list.size() < 1u + size) return false;
+            if (list.substr(1, size) == kTunnelAlpn) return true;
+            list.remove_prefix(1u + size);
+        }
+        return false;
+    }
+    static int on_server_name(SSL* ssl, int*, void* argument) {
+        const auto& self = *static_cast<const Impl*>(argument);
+        const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        if (!name || SSL_get_SSL_CTX(ssl) == self.identity.get()) return SSL_TLSEXT_ERR_OK;
+        if (SSL_CTX* context = self.context_for(name)) SSL_set_SSL_CTX(ssl, context);
+        return SSL_TLSEXT_ERR_OK;
+    }
+    static int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                       unsigned in_size, void* argument) {
+        const auto& self = *static_cast<const Impl*>(argument);
+        const std::string_view wanted = SSL_get_SSL_CTX(ssl) == self.identity.get() ? kTunnelAlpn : kHttp1Alpn;
+        for (std::string_view list{reinterpret_cast<const char*>(in), in_size}; !list.empty();) {
+            const auto size = static_cast<unsigned char>(list.front());
+            if (list.size() < 1u + size) break;
+            if (list.substr(1, size) == wanted) {
+                *out = reinterpret_cast<const unsigned char*>(list.data() + 1);
+                *out_size = size;
+                return SSL_TLSEXT_ERR_OK;
+            }
+            list.remove_prefix(1u + size);
+        }
+        return SSL_TLSEXT_ERR_NOACK;  // a client that offers only others may still speak HTTP/1.1
+    }
+};
+
+ServerTls::ServerTls() : impl_(std::make_unique<Impl>()) {}
+ServerTls::~ServerTls() = default;
+
+Result<std::shared_ptr<const ServerTls>> ServerTls::make(const std::vector<Certificate>& certificates,
+                                                         const Certificate* identity) {
+    if (certificates.empty()) return fail(Errc::invalid_argument, "no certificate");
+    const std::shared_ptr<ServerTls> result(new ServerTls);
+    Impl& impl = *result->impl_;
+    const auto add = [&](const Certificate& certificate) -> Result<SslContext> {
+        SslContext context = new_context(TLS_server_method());
+        if (auto used = use_certificate(*context, certificate); !used) return std::unexpected(used.error());
+        SSL_CTX_set_client_hello_cb(context.get(), Impl::on_client_hello, &impl);
+        SSL_CTX_set_tlsext_servername_callback(context.get(), Impl::on_server_name);
+        SSL_CTX_set_tlsext_servername_arg(context.get(), &impl);
+        SSL_CTX_set_alpn_select_cb(context.get(), Impl::on_alpn, &impl);
+        // Sessions resume by ticket alone: a cache on our side would hold memory per visitor.
+        SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+        constexpr std::string_view kSessionContext = "sallyport";
+        SSL_CTX_set_session_id_context(context.get(), reinterpret_cast<const unsigned char*>(kSessionContext.data()),
+                                       kSessionContext.size());
+        SSL_CTX_set_num_tickets(context.get(), 1);
+        return context;
+    };
+    for (const Certificate& certificate : certificates) {
+        auto context = add(certificate);
+        if (!context) return std::unexpected(context.error());
+        impl.contexts.push_back(std::move(*context));
+        for (const std::string& name : certificate.names) impl.by_name.try_emplace(name, impl.contexts.back().get());
+    }
+    if (identity) {
+        auto context = add(*identity);
+        if (!context) return std::unexpected(context.error());
+        SSL_CTX_set_num_tickets(context->get(), 0);  // 10 KiB less per idle agent
+        SSL_CTX_set_min_proto_version(context->get(), TLS1_3_VERSION);
+        impl.identity = std::move(*context);
+    }
+    return result;
+}
+
+Ssl ServerTls::new_ssl() const {
+    Ssl ssl(SSL_new(impl_->contexts.front().get()));
+    SSL_set_accept_state(ssl.get());
+    keep_alive(*ssl, shared_from_this());
+    return ssl;
+}
+
+// ---- ClientTls
+
+ClientTls::ClientTls(TrustPolicy policy) : policy_(std::move(policy)) {}
+ClientTls::~ClientTls() = default;
+
+namespace {
+
+// The key decides, whatever the chain says. `argument` is the policy, which lives as long as the context.
+int verify_by_key(X509_STORE_CTX* store, void* argument) {
+    const auto& policy = *static_cast<const TrustPolicy*>(argument);
+    X509* leaf = X509_STORE_CTX_get0_cert(store);
+    if (leaf && (policy.accept_new_pin || pin_of(*leaf) == policy.pin)) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ClientTls>> ClientTls::make(TrustPolicy policy) {
+    const std::shared_ptr<ClientTls> result(new ClientTls(std::move(policy)));
+    result->context_ = new_context(TLS_client_method());
+    SSL_CTX& context = *result->context_;
+    const TrustPolicy& trust = result->policy_;
+    SSL_CTX_set_verify(&context, SSL_VERIFY_PEER, nullptr);
+    if (trust.accept_new_pin || !trust.pin.empty()) {
+        SSL_CTX_set_cert_verify_callback(&context, verify_by_key, const_cast<TrustPolicy*>(&trust));
+    } else if (trust.ca_file.empty()) {
+        SSL_CTX_set_default_verify_paths(&context);
+    } else if (SSL_CTX_load_verify_file(&context, trust.ca_file.c_str()) != 1) {
+        return fail(Errc::tls, "read CA file " + trust.ca_file.string() + ": " + openssl_reason());
+    }
+    std::string list;
+    for (const std::string& name : trust.alpn) {
+        list += static_cast<char>(name.size());
+        list += name;
+    }
+    if (!list.empty())
+        SSL_CTX_set_alpn_protos(&context, reinterpret_cast<const unsigned char*>(list.data()),
+                                static_cast<unsigned>(list.size()));
+    return result;
+}
+
+Ssl ClientTls::new_ssl() const {
+    Ssl ssl(SSL_new(context_.get()));
+    SSL_set_connect_state(ssl.get());
+    keep_alive(*ssl, shared_from_this());
+    X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl.get());
+    if (SocketAddress::parse(policy_.server_name, 0)) {
+        X509_VERIFY_PARAM_set1_ip_asc(parameters, policy_.server_name.c_str());
+    } else {
+        SSL_set_tlsext_host_name(ssl.get(), policy_.server_name.c_str());
+        X509_VERIFY_PARAM_set1_host(parameters, policy_.server_name.c_str(), 0);
+    }
+    return ssl;
+}
+
+}  // namespace sallyport
