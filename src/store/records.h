@@ -32,19 +32,19 @@ using AgentKey = std::array<std::byte, 32>;
 enum class Enabled { no, yes };
 
 struct ProposedTarget {  // an enrolment code carries it; the agent's owner accepts or refuses it
-    std::string name;
-    std::string url;  // scheme://host:port
+    std::string name{};
+    std::string url{};  // scheme://host:port
     friend bool operator==(const ProposedTarget&, const ProposedTarget&) = default;
 };
 
 struct Agent {
-    AgentId id;
-    std::string name;  // unique; one DNS label, so it can stand before base_domain
+    AgentId id{};
+    std::string name{};  // unique; one DNS label, so it can stand before base_domain
     Enabled enabled = Enabled::yes;
     WallTime created_at{};
-    std::optional<WallTime> last_seen_at;            // last time its tunnel was known to be up
-    std::optional<std::uint32_t> concurrency_limit;  // the relay's own cap on requests in flight; the agent may announce less
-    std::vector<ProposedTarget> proposed_targets;
+    std::optional<WallTime> last_seen_at{};            // last time its tunnel was known to be up
+    std::optional<std::uint32_t> concurrency_limit{};  // the relay's own cap on requests in flight; the agent may announce less
+    std::vector<ProposedTarget> proposed_targets{};
     friend bool operator==(const Agent&, const Agent&) = default;
 };
 
@@ -56,15 +56,15 @@ enum class CredentialKind {
 };
 
 struct Credential {
-    CredentialId id;
-    AgentId agent;
+    CredentialId id{};
+    AgentId agent{};
     CredentialKind kind = CredentialKind::ed25519;
-    std::optional<AgentKey> public_key;      // ed25519 only
-    std::string secret_hash;                 // all other kinds: hex SHA-256 of the secret
+    std::optional<AgentKey> public_key{};      // ed25519 only
+    std::string secret_hash{};                 // all other kinds: hex SHA-256 of the secret
     WallTime created_at{};
-    std::optional<WallTime> expires_at;      // enrolment only
-    std::optional<WallTime> used_at;         // enrolment only: when it was traded
-    std::optional<AgentKey> bound_key;       // enrolment only: the one key that may repeat the trade
+    std::optional<WallTime> expires_at{};      // enrolment only
+    std::optional<WallTime> used_at{};         // enrolment only: when it was traded
+    std::optional<AgentKey> bound_key{};       // enrolment only: the one key that may repeat the trade
     bool revoked = false;
     friend bool operator==(const Credential&, const Credential&) = default;
 };
@@ -78,16 +78,16 @@ struct IssuedCredential {
 enum class ForwardClientIp { automatic, always, never };
 
 struct Route {
-    RouteId id;
-    std::string hostname;           // lower case; or "*." and a name: any one label before it
+    RouteId id{};
+    std::string hostname{};           // lower case; or "*." and a name: any one label before it
     std::string path_prefix = "/";  // "/" or "/a/b" without a slash at the end; matches on segment borders
-    AgentId agent;
+    AgentId agent{};
     std::string target = "homeassistant";
     Enabled enabled = Enabled::yes;
     bool strip_prefix = false;
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
-    std::optional<std::chrono::milliseconds> request_timeout;  // unset: the agent's own
+    std::optional<std::chrono::milliseconds> request_timeout{};  // unset: the agent's own
     WallTime created_at{};
     friend bool operator==(const Route&, const Route&) = default;
 };
@@ -95,17 +95,17 @@ struct Route {
 struct AuditEntry {
     std::int64_t id = 0;  // rising
     WallTime at{};
-    std::string actor;    // who: "admin-socket", "enrolment", "relay"
-    std::string action;   // what: "agent.add", "route.remove"
-    std::string subject;  // the agent's name, the route's hostname and prefix
-    std::string detail;
+    std::string actor{};    // who: "admin-socket", "enrolment", "relay"
+    std::string action{};   // what: "agent.add", "route.remove"
+    std::string subject{};  // the agent's name, the route's hostname and prefix
+    std::string detail{};
 };
 
 // Everything the relay routes and authenticates by, read in one transaction.
 struct Snapshot {
-    std::vector<Agent> agents;
-    std::vector<Credential> credentials;  // without revoked ones
-    std::vector<Route> routes;
+    std::vector<Agent> agents{};
+    std::vector<Credential> credentials{};  // without revoked ones
+    std::vector<Route> routes{};
 };
 
 }  // namespace sallyport::store

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "store/records.h"
 
 namespace sallyport::store {
 
@@ -25,5 +26,8 @@ Result<std::string> check_target(std::string_view target);
 
 // scheme://host:port, scheme one of http, https; what an agent could put into its table. At most 255 octets.
 Result<std::string> check_target_url(std::string_view url);
+
+Result<ForwardClientIp> parse_forward_client_ip(std::string_view text);  // auto | always | never
+std::string_view name_of(ForwardClientIp value);
 
 }  // namespace sallyport::store

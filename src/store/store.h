@@ -32,51 +32,51 @@ inline constexpr std::string_view kDatabaseName = "relay.db";  // in the state f
 
 // Who changes something, and when. Goes into the audit trail.
 struct Author {
-    std::string actor;
+    std::string actor{};
     WallTime at;
 };
 
 struct RouteSpec {
-    std::string hostname;
+    std::string hostname{};
     std::string path_prefix = "/";
     std::string target = "homeassistant";
     Enabled enabled = Enabled::yes;
     bool strip_prefix = false;
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
-    std::optional<std::chrono::milliseconds> request_timeout;
+    std::optional<std::chrono::milliseconds> request_timeout{};
 };
 
 // What `route set` changes; what is unset stays.
 struct RouteChange {
-    std::optional<std::string> target;
-    std::optional<std::string> agent;  // name
-    std::optional<Enabled> enabled;
-    std::optional<bool> strip_prefix;
-    std::optional<bool> preserve_host;
-    std::optional<ForwardClientIp> forward_client_ip;
-    std::optional<std::optional<std::chrono::milliseconds>> request_timeout;  // the inner one: back to the agent's own
+    std::optional<std::string> target{};
+    std::optional<std::string> agent{};  // name
+    std::optional<Enabled> enabled{};
+    std::optional<bool> strip_prefix{};
+    std::optional<bool> preserve_host{};
+    std::optional<ForwardClientIp> forward_client_ip{};
+    std::optional<std::optional<std::chrono::milliseconds>> request_timeout{};  // the inner one: back to the agent's own
 };
 
 struct AgentSpec {
-    std::string name;
-    std::optional<std::uint32_t> concurrency_limit;
-    std::vector<ProposedTarget> proposed_targets;
-    std::vector<RouteSpec> routes;                          // made in the same transaction
+    std::string name{};
+    std::optional<std::uint32_t> concurrency_limit{};
+    std::vector<ProposedTarget> proposed_targets{};
+    std::vector<RouteSpec> routes{};                          // made in the same transaction
     CredentialKind credential = CredentialKind::enrolment;  // enrolment, token or device
 };
 
 struct AddedAgent {
     Agent agent;
-    std::vector<Route> routes;
+    std::vector<Route> routes{};
     IssuedCredential issued;
 };
 
 // A small file of the state folder that a backup carries along (keys, certificates, configuration).
 struct BackupFile {
-    std::string path;  // relative, "/" between folders, never ".."
+    std::string path{};  // relative, "/" between folders, never ".."
     unsigned mode = 0600;
-    std::string content;  // at most kMaxBackupFile
+    std::string content{};  // at most kMaxBackupFile
 };
 inline constexpr std::size_t kMaxBackupFile = 1 << 20;
 inline constexpr std::size_t kMaxBackupFiles = 1000;
@@ -148,8 +148,8 @@ private:
 enum class Replace { no, yes };
 
 struct Restored {
-    std::vector<std::string> files;                      // relative to the state folder
-    std::optional<std::filesystem::path> replaced_kept;  // folder with what was there before
+    std::vector<std::string> files{};                      // relative to the state folder
+    std::optional<std::filesystem::path> replaced_kept{};  // folder with what was there before
 };
 
 // Puts the database and files of a backup into the state folder (made 0700 if absent). No relay may be running there
