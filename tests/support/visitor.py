@@ -187,15 +187,16 @@ class CurlResult:
     http_version: str
     content: bytes
     error: str
+    connects: int  # made for the last of the URLs
 
 
 def curl(port, trust, path="/", *options, hostname="home.example.test", deadline_s=60):
     """Runs curl against https://hostname:port/path. It reads no .curlrc and trusts only `trust`."""
     done = subprocess.run(
         ["curl", "-q", "--silent", "--show-error", "--http1.1", "--path-as-is", "--max-time", str(deadline_s), "--cacert", str(trust),
-         "--resolve", f"{hostname}:{port}:127.0.0.1", "--write-out", "%{stderr}\n%{http_code} %{http_version}",
+         "--resolve", f"{hostname}:{port}:127.0.0.1", "--write-out", "%{stderr}\n%{http_code} %{http_version} %{num_connects}",
          *map(str, options), f"https://{hostname}:{port}{path}"],
         capture_output=True, timeout=deadline_s + 10)
     error, _, summary = done.stderr.decode(errors="replace").rpartition("\n")
-    status, version = summary.split()
-    return CurlResult(done.returncode, int(status), version, done.stdout, error.strip())
+    status, version, connects = summary.split()
+    return CurlResult(done.returncode, int(status), version, done.stdout, error.strip(), int(connects))
