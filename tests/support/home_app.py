@@ -5,6 +5,8 @@ import json
 
 from aiohttp import WSMsgType, web
 
+from support.origins import Notes
+
 BLOCK = hashlib.shake_256(b"content of the tests").digest(1 << 16)
 
 
@@ -24,6 +26,7 @@ class HomeApp:
     def __init__(self, name="home"):
         self.name = name
         self._fed = set()
+        self.cancelled = Notes()  # targets whose visitor left before the answer
         self.websockets = []  # close codes, in order of ending
 
     def __call__(self):
@@ -94,14 +97,13 @@ class HomeApp:
                 await response.write(chunk)
         finally:
             self._fed.discard(queue)
-            request["received"].fields["ended"] = True
         return response
 
     async def _hang(self, request):
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            request["received"].fields["cancelled"] = True
+            self.cancelled.add(request.raw_path)
             raise
 
     async def _websocket(self, request):

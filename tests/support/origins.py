@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -20,7 +20,6 @@ class Received:
     target: str  # as in the request line, query string included
     headers: list  # (name, value) in order of arrival
     peer: str
-    fields: dict = field(default_factory=dict)  # what the handler noted about it
 
     def values(self, name):
         return [value for key, value in self.headers if key.lower() == name.lower()]

@@ -91,6 +91,9 @@ class Visitor:
         found, self._data = self._data[:octets], self._data[octets:]
         return found
 
+    def put_back(self, octets):
+        self._data = octets + self._data
+
     def read_some(self):
         if not self._data:
             self._more()
@@ -126,10 +129,10 @@ class Visitor:
             response = self.read_head()
         response.informational = informational
         if not head and response.status not in (101, 204, 304):
-            self._read_content(response)
+            self.read_content(response)
         return response
 
-    def _read_content(self, response):
+    def read_content(self, response):
         if "chunked" in response.value("Transfer-Encoding", "").lower():
             while octets := int(self.read_until(b"\r\n").split(b";")[0], 16):
                 response.content += self.read_exactly(octets)
