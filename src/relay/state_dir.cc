@@ -53,7 +53,9 @@ Result<> save_certificate(const fs::path& file, const Certificate& certificate) 
 }
 
 bool covers(const Certificate& certificate, const std::vector<std::string>& names) {
-    return std::ranges::all_of(names, [&](const std::string& name) { return std::ranges::contains(certificate.names, name); });
+    return std::ranges::all_of(names, [&](const std::string& name) {
+        return std::ranges::find(certificate.names, name) != certificate.names.end();
+    });
 }
 
 Result<Certificate> make_and_save(const fs::path& file, KeyType type, const std::vector<std::string>& names) {

@@ -1,0 +1,106 @@
+#include "relay/agent_link.h"
+
+#include <algorithm>
+
+namespace sallyport::relay {
+namespace {
+
+AgentView::ForwardedFor convert(ForwardedForSupport support) {
+    switch (support) {
+        case ForwardedForSupport::accepted: return AgentView::ForwardedFor::accepted;
+        case ForwardedForSupport::refused: return AgentView::ForwardedFor::refused;
+        case ForwardedForSupport::unknown: break;
+    }
+    return AgentView::ForwardedFor::unknown;
+}
+
+std::vector<AgentView::Target> convert(const std::vector<TargetReport>& reports) {
+    std::vector<AgentView::Target> targets;
+    for (const TargetReport& report : reports) {
+        AgentView::Target target;
+        target.name = report.name;
+        target.authority = report.name;
+        target.forwarded_for = convert(report.forwarded_for);
+        target.trusted_networks = report.trusted_networks;
+        target.home_assistant = report.home_assistant;
+        targets.push_back(std::move(target));
+    }
+    return targets;
+}
+
+}  // namespace
+
+AgentLink::AgentLink(Loop& loop, Log& log, ProvenAgent agent, TransportPtr transport, std::string received,
+                     const TunnelSettings& settings, Owner& owner)
+    : log_(log),
+      agent_(std::move(agent)),
+      owner_(owner),
+      hello_deadline_(loop, [this] { tunnel_->close({Errc::timeout, "the agent said no hello"}); }),
+      tunnel_(Tunnel::make(loop, TunnelRole::relay, std::move(transport), std::move(received), settings, *this)) {
+    hello_deadline_.start(kHelloDeadline);
+}
+
+void AgentLink::tell_routes(const std::vector<RouteNotice>& routes) {
+    if (!view_ || (has_told_ && told_ == routes)) return;
+    told_ = routes;
+    has_told_ = true;
+    send(RoutesMessage{routes});
+}
+
+void AgentLink::tell_drain(std::string reason, std::chrono::milliseconds deadline) {
+    send(DrainMessage{std::move(reason), deadline});
+}
+
+void AgentLink::send(const ControlMessage& message) {
+    std::string line = format_control_message(message);
+    if (line.ends_with('\n')) line.pop_back();
+    tunnel_->send_control(line);
+}
+
+void AgentLink::on_tunnel_control(std::string_view line) {
+    const auto message = parse_control_message(line);
+    if (!message) {
+        tunnel_->close(message.error());
+        return;
+    }
+    if (const auto* hello = std::get_if<HelloMessage>(&*message)) take(*hello);
+    else if (const auto* targets = std::get_if<TargetsMessage>(&*message)) take(*targets);
+    else if (const auto* drain = std::get_if<DrainMessage>(&*message)) take(*drain);
+    // What only the relay says, and what a newer agent may say, is passed over.
+}
+
+void AgentLink::take(const HelloMessage& hello) {
+    hello_deadline_.cancel();
+    version_ = hello.version;
+    AgentView view;
+    view.name = agent_.name;
+    view.concurrency_limit = std::max(1u, hello.concurrency_limit);
+    view.request_timeout = hello.request_timeout;
+    view.targets = convert(hello.targets);
+    publish(std::move(view));
+}
+
+void AgentLink::take(const TargetsMessage& targets) {
+    if (!view_) return;  // hello comes first
+    AgentView view = *view_;
+    view.targets = convert(targets.targets);
+    publish(std::move(view));
+}
+
+void AgentLink::take(const DrainMessage& drain) {
+    log_.info("tunnel.draining", {{"agent", agent_.name}, {"reason", drain.reason}});
+}
+
+void AgentLink::publish(AgentView view) {
+    view_ = std::make_shared<const AgentView>(std::move(view));
+    owner_.on_link_view(*this);
+}
+
+void AgentLink::on_tunnel_stream(OpenRequest, std::unique_ptr<IncomingStream> stream) {
+    // Only the relay opens streams, so the HTTP/2 client role makes this impossible; refused all the same.
+    stream->refuse({403, "http_request_denied", "agents open no streams"});
+}
+
+void AgentLink::on_tunnel_closed(const Error& reason) { owner_.on_link_closed(*this, reason); }
+
+}  // namespace sallyport::relay

@@ -1,0 +1,53 @@
+#include "relay/agents.h"
+
+#include <atomic>
+
+namespace sallyport::relay {
+
+Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, OnSeen on_seen)
+    : on_seen_(std::move(on_seen)) {
+    for (Loop* loop : loops) loops_.push_back(std::make_unique<LoopAgents>(*loop, *this, log, settings));
+}
+
+void Agents::set_directory(const DirectoryPtr& directory) {
+    for (const auto& agents : loops_)
+        agents->loop().post([&agents = *agents, directory] { agents.set_directory(directory); });
+}
+
+void Agents::collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done) {
+    struct Gathering {
+        std::mutex mutex;
+        std::vector<LiveAgent> found;
+        std::size_t missing;
+        std::move_only_function<void(std::vector<LiveAgent>)> done;
+    };
+    auto gathering = std::make_shared<Gathering>();
+    gathering->missing = loops_.size();
+    gathering->done = std::move(done);
+    for (const auto& agents : loops_)
+        agents->loop().post([gathering, &agents = *agents] {
+            {
+                const std::lock_guard lock(gathering->mutex);
+                agents.append_live(gathering->found);
+                if (--gathering->missing > 0) return;
+            }
+            gathering->done(std::move(gathering->found));
+        });
+}
+
+std::shared_ptr<PermitGate> Agents::gate(const std::string& agent_id) {
+    const std::lock_guard lock(mutex_);
+    auto& gate = gates_[agent_id];
+    if (!gate) gate = std::make_shared<PermitGate>(0);
+    return gate;
+}
+
+void Agents::publish(const LoopAgents& from, const std::string& agent_id, const std::shared_ptr<const AgentView>& view,
+                     const std::shared_ptr<PermitGate>& gate) {
+    for (const auto& agents : loops_) {
+        if (agents.get() == &from) agents->set_view(agent_id, view, gate);
+        else agents->loop().post([&agents = *agents, agent_id, view, gate] { agents.set_view(agent_id, view, gate); });
+    }
+}
+
+}  // namespace sallyport::relay

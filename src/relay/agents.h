@@ -1,0 +1,48 @@
+// agents.h: all loops' views of the agents (loop_agents.h) taken together, and what is shared by them. Any thread, unless said.
+#pragma once
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/loop_agents.h"
+
+namespace sallyport::relay {
+
+class Agents {
+public:
+    // Which agents were connected just now; called on loops, at most once a second each.
+    using OnSeen = std::function<void(std::vector<store::AgentId>)>;
+
+    Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, OnSeen on_seen);
+
+    // The loop on which an agent's tunnel lives, online or not.
+    std::size_t owner_of(std::string_view agent_id) const {
+        return std::hash<std::string_view>{}(agent_id) % loops_.size();
+    }
+    std::size_t size() const { return loops_.size(); }
+    LoopAgents& at(std::size_t index) { return *loops_[index]; }
+
+    // Gives every loop the new directory; they have it before anything posted to them later.
+    void set_directory(const DirectoryPtr& directory);
+
+    // Asks all loops for what is connected; `done` runs on one of them.
+    void collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done);
+
+private:
+    friend class LoopAgents;
+    // The gate outlives the agent's tunnels: requests in flight are counted over reconnects.
+    std::shared_ptr<PermitGate> gate(const std::string& agent_id);
+    void publish(const LoopAgents& from, const std::string& agent_id, const std::shared_ptr<const AgentView>& view,
+                 const std::shared_ptr<PermitGate>& gate);
+
+    OnSeen on_seen_;
+    std::vector<std::unique_ptr<LoopAgents>> loops_;
+    std::mutex mutex_;  // guards gates_; taken when a tunnel opens
+    std::unordered_map<std::string, std::shared_ptr<PermitGate>> gates_;
+};
+
+}  // namespace sallyport::relay

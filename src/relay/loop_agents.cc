@@ -1,0 +1,319 @@
+#include "relay/loop_agents.h"
+
+#include <algorithm>
+
+#include "relay/agents.h"
+
+namespace sallyport::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLookEvery = 25ms;     // how often a newcomer looks for the live tunnel's answer
+constexpr auto kSeenAfter = 1s;       // gathers what a start or a restart of many agents would write one by one
+constexpr auto kSeenEvery = 60s;      // how old last_seen_at may grow while connected
+constexpr auto kProbeEvery = 60s;     // an agent is asked at most so often to look at a target again
+constexpr std::size_t kMostProbesRemembered = 4096;
+
+}  // namespace
+
+// ---- waiting for an agent
+
+class LoopAgents::OnlineWait final : public Origins::Wait {
+public:
+    OnlineWait(LoopAgents& agents, std::string_view agent_id, std::chrono::milliseconds longest, OnOnline on_online)
+        : agents_(agents), agent_id_(agent_id), on_online_(std::move(on_online)), deadline_(agents.loop_, [this] { settle(false); }) {
+        agents_.entry(agent_id_).waiting.insert(this);
+        deadline_.start(longest);
+    }
+    ~OnlineWait() override { leave(); }
+
+    void settle(bool online) {
+        deadline_.cancel();
+        leave();
+        auto on_online = std::move(on_online_);  // the call may destroy *this
+        on_online(online);
+    }
+
+private:
+    void leave() {
+        if (const auto found = agents_.entries_.find(agent_id_); found != agents_.entries_.end())
+            found->second.waiting.erase(this);
+    }
+    LoopAgents& agents_;
+    std::string agent_id_;
+    OnOnline on_online_;
+    Timer deadline_;
+};
+
+// A wait for a permit of an agent that was never connected.
+class LoopAgents::NoGate final : public Origins::Wait {
+public:
+    NoGate(Loop& loop, OnPermit on_permit) : timer_(loop, [this] { tell(); }), on_permit_(std::move(on_permit)) {
+        timer_.start(0ms);
+    }
+
+private:
+    void tell() {
+        auto on_permit = std::move(on_permit_);
+        on_permit(fail(Errc::unreachable, "the agent is not connected"));
+    }
+    Timer timer_;
+    OnPermit on_permit_;
+};
+
+// ---- one who proved the credential of a connected agent
+
+struct LoopAgents::Newcomer {
+    Newcomer(LoopAgents& agents, Arrival waiting)
+        : arrival(std::move(waiting)), asked_at(Clock::now()), timer(agents.loop_, [this, &agents] { agents.look_at(*this); }) {}
+    Arrival arrival;
+    const TimePoint asked_at;
+    bool taking_over = false;
+    Timer timer;
+};
+
+// ---- LoopAgents
+
+LoopAgents::LoopAgents(Loop& loop, Agents& agents, Log& log, const TunnelSettings& settings)
+    : loop_(loop), agents_(agents), log_(log), settings_(settings), far_ends_(loop), seen_timer_(loop, [this] {
+          std::vector<store::AgentId> ids;
+          for (const auto& [id, link] : links_)
+              if (link->view()) seen_.insert(id);
+          for (const std::string& id : seen_) ids.push_back({id});
+          seen_.clear();
+          if (!links_.empty()) seen_timer_.start(kSeenEvery);
+          if (!ids.empty()) agents_.on_seen_(std::move(ids));
+      }) {}
+
+LoopAgents::~LoopAgents() = default;
+
+void LoopAgents::set_directory(DirectoryPtr directory) {
+    directory_ = std::move(directory);
+    for (const auto& [id, link] : links_) {
+        if (!still_proven(link->agent())) {
+            link->tunnel().close({Errc::unauthorized, "the agent was disabled or removed, or its credential revoked"});
+            continue;
+        }
+        apply_limit(*link);
+        link->tell_routes(directory_->notices(id));
+    }
+    std::erase_if(newcomers_, [this](auto& item) {
+        Arrival& arrival = item.second->arrival;
+        if (still_proven(arrival.agent)) return false;
+        refuse(arrival, 403, AdmissionRefusal::disabled);
+        return true;
+    });
+}
+
+bool LoopAgents::still_proven(const ProvenAgent& proven) const {
+    const store::Agent* known = directory_->agent(proven.agent_id);
+    return known && known->enabled == store::Enabled::yes && directory_->credential(proven.credential_id);
+}
+
+void LoopAgents::apply_limit(const AgentLink& link) {
+    if (!link.view()) return;
+    unsigned limit = link.view()->concurrency_limit;
+    const store::Agent* known = directory_->agent(link.agent().agent_id);
+    if (known && known->concurrency_limit) limit = std::min(limit, *known->concurrency_limit);
+    agents_.gate(link.agent().agent_id)->set_limit(limit);
+}
+
+// ---- admission
+
+void LoopAgents::admit(Arrival arrival) {
+    if (closed_all_) return refuse(arrival, 503, AdmissionRefusal::overload);
+    if (!still_proven(arrival.agent)) return refuse(arrival, 403, AdmissionRefusal::disabled);
+    const auto live = links_.find(arrival.agent.agent_id);
+    if (live == links_.end()) begin_link(std::move(arrival));
+    else await_verdict(std::move(arrival), *live->second);
+}
+
+void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
+    counters_.count(reason);
+    log_.info("tunnel.refused", {{"agent", arrival.agent.name},
+                                 {"reason", name_of(reason)},
+                                 {"peer", arrival.transport->peer_address().ip()}});
+    arrival.refuse(status, name_of(reason));
+}
+
+void LoopAgents::begin_link(Arrival arrival) {
+    arrival.accept();
+    const std::string id = arrival.agent.agent_id;
+    links_[id] = std::make_unique<AgentLink>(loop_, log_, std::move(arrival.agent), std::move(arrival.transport),
+                                             std::move(arrival.received), settings_, static_cast<AgentLink::Owner&>(*this));
+}
+
+// A newcomer waits while the live tunnel is asked for a sign of life. A later one steps into its place: an agent that dials
+// again has given up its attempt before.
+void LoopAgents::await_verdict(Arrival arrival, AgentLink& live) {
+    auto& place = newcomers_[arrival.agent.agent_id];
+    if (place) {
+        std::swap(place->arrival, arrival);
+        refuse(arrival, 409, AdmissionRefusal::duplicate_live);
+        return;
+    }
+    place = std::make_unique<Newcomer>(*this, std::move(arrival));
+    live.tunnel().ping();
+    place->timer.start(kLookEvery);
+}
+
+void LoopAgents::look_at(Newcomer& newcomer) {
+    const std::string id = newcomer.arrival.agent.agent_id;
+    AgentLink& live = *links_.at(id);
+    if (!newcomer.taking_over && live.tunnel().heard_at() > newcomer.asked_at) {
+        log_.warn("tunnel.duplicate", {{"agent", live.agent().name},
+                                       {"connected_from", live.peer()},
+                                       {"refused_from", newcomer.arrival.transport->peer_address().ip()}});
+        refuse(newcomer.arrival, 409, AdmissionRefusal::duplicate_live);
+        loop_.dispose(std::move(newcomers_.extract(id).mapped()));
+    } else if (Clock::now() - newcomer.asked_at >= kTakeoverPatience) {
+        newcomer.taking_over = true;  // begins when the old link has reported its end
+        live.tunnel().close({Errc::timeout, "silent when another connection proved the same credential"});
+    } else {
+        newcomer.timer.start(kLookEvery);
+    }
+}
+
+// ---- what links report
+
+void LoopAgents::on_link_view(AgentLink& link) {
+    const ProvenAgent& agent = link.agent();
+    const bool first = !entry(agent.agent_id).view;
+    apply_limit(link);
+    agents_.publish(*this, agent.agent_id, link.view(), agents_.gate(agent.agent_id));
+    link.tell_routes(directory_->notices(agent.agent_id));
+    if (!first) return;
+    note_seen(agent.agent_id);
+    counters_.tunnels_opened.add();
+    log_.info("tunnel.opened", {{"agent", agent.name},
+                                {"peer", link.peer()},
+                                {"version", link.version()},
+                                {"session", agent.session_id},
+                                {"targets", link.view()->targets.size()}});
+}
+
+void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
+    const std::string id = link.agent().agent_id;
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - link.opened_at());
+    log_.info("tunnel.closed", {{"agent", link.agent().name},
+                                {"reason", name_of(reason.code)},
+                                {"detail", reason.detail},
+                                {"age_s", age.count()}});
+    if (link.view()) {
+        note_seen(id);
+        agents_.publish(*this, id, nullptr, nullptr);
+    }
+    loop_.dispose(std::move(links_.extract(id).mapped()));
+    if (closed_all_) {
+        if (links_.empty()) closed_all_();
+        return;
+    }
+    if (auto waiting = newcomers_.extract(id)) {
+        Arrival arrival = std::move(waiting.mapped()->arrival);
+        loop_.dispose(std::move(waiting.mapped()));
+        begin_link(std::move(arrival));
+    }
+}
+
+void LoopAgents::note_seen(const std::string& agent_id) {
+    seen_.insert(agent_id);
+    seen_timer_.start(kSeenAfter);
+}
+
+void LoopAgents::set_view(const std::string& agent_id, std::shared_ptr<const AgentView> view, std::shared_ptr<PermitGate> gate) {
+    Entry& known = entry(agent_id);
+    known.view = std::move(view);
+    if (gate) known.gate = std::move(gate);
+    if (!known.view) return;
+    while (!known.waiting.empty()) (*known.waiting.begin())->settle(true);  // each leaves as it is called
+}
+
+LoopAgents::Entry& LoopAgents::entry(std::string_view agent_id) {
+    const auto found = entries_.find(agent_id);
+    return found != entries_.end() ? found->second : entries_[std::string(agent_id)];
+}
+
+void LoopAgents::append_live(std::vector<LiveAgent>& out) const {
+    for (const auto& [id, link] : links_) {
+        if (!link->view()) continue;
+        const Tunnel& tunnel = link->tunnel();
+        out.push_back({.agent_id = id,
+                       .peer = link->peer(),
+                       .version = link->version(),
+                       .connected_at = link->connected_at(),
+                       .round_trip = tunnel.round_trip(),
+                       .open_streams = tunnel.open_streams(),
+                       .requests_in_flight = agents_.gate(id)->in_flight(),
+                       .view = link->view()});
+    }
+}
+
+void LoopAgents::tell_drain(std::chrono::milliseconds deadline) {
+    for (const auto& [id, link] : links_) link->tell_drain("the relay is stopping", deadline);
+}
+
+void LoopAgents::close_all(std::function<void()> done) {
+    for (auto& [id, newcomer] : newcomers_) refuse(newcomer->arrival, 503, AdmissionRefusal::overload);
+    newcomers_.clear();
+    closed_all_ = std::move(done);
+    if (links_.empty()) return closed_all_();
+    for (const auto& [id, link] : links_) link->tunnel().close({Errc::end_of_stream, "the relay is stopping"});
+}
+
+// ---- Origins
+
+std::shared_ptr<const AgentView> LoopAgents::agent(std::string_view agent_id) {
+    const auto found = entries_.find(agent_id);
+    return found == entries_.end() ? nullptr : found->second.view;
+}
+
+Result<StreamPtr> LoopAgents::open(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner) {
+    LoopAgents& home = agents_.at(agents_.owner_of(agent_id));
+    if (&home == this) return open_here(agent_id, request, owner);
+    if (!agent(agent_id)) return fail(Errc::unreachable, "the agent is not connected");
+    const auto open_there = [&home, id = std::string(agent_id), request](Stream::Owner& far) {
+        return home.open_here(id, request, far);
+    };
+    return open_cross_loop_stream(loop_, home.loop_, home.far_ends_, open_there, owner);
+}
+
+Result<StreamPtr> LoopAgents::open_here(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner) {
+    const auto link = links_.find(agent_id);
+    if (link == links_.end() || !link->second->view()) return fail(Errc::unreachable, "the agent is not connected");
+    return link->second->tunnel().open(request, owner);
+}
+
+std::unique_ptr<Origins::Permit> LoopAgents::try_permit(std::string_view agent_id) {
+    const auto found = entries_.find(agent_id);
+    return found == entries_.end() || !found->second.gate ? nullptr : found->second.gate->try_acquire();
+}
+
+std::unique_ptr<Origins::Wait> LoopAgents::wait_permit(std::string_view agent_id, std::chrono::milliseconds longest,
+                                                       OnPermit on_permit) {
+    const auto found = entries_.find(agent_id);
+    if (found == entries_.end() || !found->second.gate) return std::make_unique<NoGate>(loop_, std::move(on_permit));
+    return found->second.gate->acquire_within(loop_, longest, std::move(on_permit));
+}
+
+std::unique_ptr<Origins::Wait> LoopAgents::wait_online(std::string_view agent_id, std::chrono::milliseconds longest,
+                                                       OnOnline on_online) {
+    return std::make_unique<OnlineWait>(*this, agent_id, longest, std::move(on_online));
+}
+
+void LoopAgents::report_unexpected_400(std::string_view agent_id, std::string_view target) {
+    LoopAgents& home = agents_.at(agents_.owner_of(agent_id));
+    home.loop_.post([&home, id = std::string(agent_id), target = std::string(target)] { home.ask_for_probe(id, target); });
+}
+
+void LoopAgents::ask_for_probe(const std::string& agent_id, const std::string& target) {
+    const auto link = links_.find(agent_id);
+    if (link == links_.end()) return;
+    if (probes_asked_.size() > kMostProbesRemembered) probes_asked_.clear();
+    const auto [asked, first] = probes_asked_.try_emplace(agent_id + ' ' + target, loop_.now());
+    if (!first && loop_.now() - asked->second < kProbeEvery) return;
+    asked->second = loop_.now();
+    link->second->ask_for_probe(target);
+}
+
+}  // namespace sallyport::relay

@@ -1,0 +1,125 @@
+// loop_agents.h: the agents as one loop sees them. Every loop has one of these and all know each other:
+// - of any agent: whether it is online, its view, its permits, who waits for it (Origins, asked by this loop's edge);
+// - of the agents this loop owns (a hash of the id says so): their links, and newcomers that want to become one.
+// A stream to an agent of this loop goes straight to its tunnel; to another's it crosses loops (cross_loop_stream.h).
+//
+// Lives on its loop, except agents() and what Agents says of itself. Close all links (close_all) and let them report before
+// destroying it; edges go first.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/log.h"
+#include "edge/origins.h"
+#include "relay/admission_refusal.h"
+#include "relay/agent_link.h"
+#include "relay/arrival.h"
+#include "relay/cross_loop_stream.h"
+#include "relay/directory.h"
+#include "relay/permit_gate.h"
+
+namespace sallyport::relay {
+
+class Agents;
+
+// How long a live tunnel may take to answer when a newcomer proves the same credential.
+inline constexpr std::chrono::milliseconds kTakeoverPatience{2000};
+
+// A connected agent, as shown to people and programs.
+struct LiveAgent {
+    std::string agent_id;
+    std::string peer;
+    std::string version;
+    WallTime connected_at;
+    std::chrono::microseconds round_trip;
+    std::size_t open_streams;
+    unsigned requests_in_flight;
+    std::shared_ptr<const AgentView> view;
+};
+
+class LoopAgents final : public Origins, private AgentLink::Owner {
+public:
+    LoopAgents(Loop& loop, Agents& agents, Log& log, const TunnelSettings& settings);
+    ~LoopAgents() override;
+
+    Loop& loop() { return loop_; }
+    Log& log() { return log_; }
+    const DirectoryPtr& directory() const { return directory_; }
+    AdmissionCounters& counters() { return counters_; }
+
+    // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes.
+    void set_directory(DirectoryPtr directory);
+
+    // On the owner loop: opens the tunnel, or asks the live one first.
+    void admit(Arrival arrival);
+
+    void append_live(std::vector<LiveAgent>& out) const;
+    void tell_drain(std::chrono::milliseconds deadline);
+    // Cuts every link and refuses newcomers; `done` once all have reported.
+    void close_all(std::function<void()> done);
+
+    // Origins
+    std::shared_ptr<const AgentView> agent(std::string_view agent_id) override;
+    Result<StreamPtr> open(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner) override;
+    std::unique_ptr<Permit> try_permit(std::string_view agent_id) override;
+    std::unique_ptr<Wait> wait_permit(std::string_view agent_id, std::chrono::milliseconds longest, OnPermit on_permit) override;
+    std::unique_ptr<Wait> wait_online(std::string_view agent_id, std::chrono::milliseconds longest, OnOnline on_online) override;
+    void report_unexpected_400(std::string_view agent_id, std::string_view target) override;
+
+private:
+    friend class Agents;
+    class OnlineWait;
+    class NoGate;
+    struct Newcomer;
+
+    // What this loop knows of an agent, owned or not.
+    struct Entry {
+        std::shared_ptr<const AgentView> view;  // null: offline
+        std::shared_ptr<PermitGate> gate;       // null until it was online once
+        std::unordered_set<OnlineWait*> waiting;
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    template <class Value>
+    using Map = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
+
+    void on_link_view(AgentLink& link) override;
+    void on_link_closed(AgentLink& link, const Error& reason) override;
+
+    Result<StreamPtr> open_here(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner);
+    void set_view(const std::string& agent_id, std::shared_ptr<const AgentView> view, std::shared_ptr<PermitGate> gate);
+    Entry& entry(std::string_view agent_id);
+    bool still_proven(const ProvenAgent& agent) const;
+    void apply_limit(const AgentLink& link);
+    void begin_link(Arrival arrival);
+    void refuse(Arrival& arrival, int status, AdmissionRefusal reason);
+    void await_verdict(Arrival arrival, AgentLink& live);
+    void look_at(Newcomer& newcomer);
+    void note_seen(const std::string& agent_id);
+    void ask_for_probe(const std::string& agent_id, const std::string& target);
+
+    Loop& loop_;
+    Agents& agents_;
+    Log& log_;
+    const TunnelSettings settings_;
+    DirectoryPtr directory_;
+    AdmissionCounters counters_;
+    Map<Entry> entries_;
+    Map<std::unique_ptr<AgentLink>> links_;
+    Map<std::unique_ptr<Newcomer>> newcomers_;  // at most one per agent
+    std::map<std::string, TimePoint, std::less<>> probes_asked_;  // "agent target" -> when
+    CrossLoopFarEnds far_ends_;  // after links_: gone before the tunnels that their streams belong to
+    std::unordered_set<std::string> seen_;
+    Timer seen_timer_;
+    std::function<void()> closed_all_;
+};
+
+}  // namespace sallyport::relay
