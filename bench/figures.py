@@ -1,0 +1,61 @@
+"""What the figures are called, how a person reads them, and the floors of the project against (a)."""
+import dataclasses
+
+HIGHER, LOWER = "higher is better", "lower is better"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    title: str
+    unit: str
+    better: str
+
+
+_LATENCY = ("µs", LOWER)
+_RATE = ("MiB/s", HIGHER)
+_CPU = ("CPU s/GiB", LOWER)
+
+FIGURES = {
+    "requests_c64": Figure("requests, 64 connections", "1/s", HIGHER),
+    "p50_c64": Figure("  p50", *_LATENCY),
+    "p99_c64": Figure("  p99", *_LATENCY),
+    "cpu_per_request": Figure("  CPU of what is between", "µs/request", LOWER),
+    "requests_c1": Figure("requests, 1 connection", "1/s", HIGHER),
+    "p50_c1": Figure("  p50", *_LATENCY),
+    "p99_c1": Figure("  p99", *_LATENCY),
+    "connections": Figure("new TLS connections", "1/s", HIGHER),
+    "connection_p50": Figure("  p50 with its request", *_LATENCY),
+    "connection_p99": Figure("  p99", *_LATENCY),
+    "download_1": Figure("download, 1 stream", *_RATE),
+    "cpu_per_gib": Figure("  CPU of what is between", *_CPU),
+    "download_8": Figure("download, 8 streams", *_RATE),
+    "cpu_per_gib_download_8": Figure("  CPU of what is between", *_CPU),
+    "upload_1": Figure("upload, 1 stream", *_RATE),
+    "cpu_per_gib_upload": Figure("  CPU of what is between", *_CPU),
+    "upload_8": Figure("upload, 8 streams", *_RATE),
+    "cpu_per_gib_upload_8": Figure("  CPU of what is between", *_CPU),
+    "requests_beside_download": Figure("requests beside 100 MiB/s", "1/s", HIGHER),
+    "p50_beside_download": Figure("  p50", *_LATENCY),
+    "p99_beside_download": Figure("  p99", *_LATENCY),
+    "rate_beside_requests": Figure("  the download's rate", *_RATE),
+    "websocket_messages_1": Figure("WebSocket echo, 1 connection", "1/s", HIGHER),
+    "websocket_p50_1": Figure("  p50", *_LATENCY),
+    "websocket_p99_1": Figure("  p99", *_LATENCY),
+    "websocket_messages_200": Figure("WebSocket echo, 200 connections", "1/s", HIGHER),
+    "websocket_p50_200": Figure("  p50", *_LATENCY),
+    "websocket_p99_200": Figure("  p99", *_LATENCY),
+}
+
+# Ratio of ours to (a): at least for what is better higher, at most for the rest.
+FLOORS = {
+    "requests_c64": 0.65,
+    "p99_c64": 1.6,
+    "p50_c1": 1.5,
+    "p99_c1": 1.8,
+    "download_1": 0.70,
+    "upload_1": 0.75,
+    "cpu_per_gib": 2.3,
+    "p99_beside_download": 2.0,
+    "websocket_p50_1": 1.5,
+}
+IDLE_AGENT_KIB = 45.0  # resident memory on the relay, at most

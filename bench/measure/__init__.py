@@ -1,0 +1,1 @@
+"""How one row is measured: each module runs one kind of load against one way and returns plain figures."""

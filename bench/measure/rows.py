@@ -1,0 +1,92 @@
+"""The rows: each measures one way once and returns its figures by name (the names are explained in figures.py)."""
+from peers.certificate import HOST
+from peers.process import BenchError
+
+from . import curl, wrk
+from .cpu import Meter
+
+DOWNLOAD_BESIDE = 100  # MiB/s of the download beside which requests are measured
+
+
+class Rows:
+    def __init__(self, setting, plan):
+        self._plan = plan
+        self._files = setting.files
+        self._certificate = setting.certificate
+        self._tools = setting.tools
+
+    def requests_c64(self, way):
+        with Meter(way.pids) as meter:
+            seen = wrk.load(self._url(way), 64, self._plan.seconds)
+        return {"requests_c64": seen["requests"], "p50_c64": seen["p50"], "p99_c64": seen["p99"],
+                "cpu_per_request": meter.seconds / seen["count"] * 1e6}
+
+    def requests_c1(self, way):
+        seen = wrk.load(self._url(way), 1, self._plan.seconds)
+        return {"requests_c1": seen["requests"], "p50_c1": seen["p50"], "p99_c1": seen["p99"]}
+
+    def connections(self, way):
+        seen = self._tools.connect_load(way, self._plan.milliseconds)
+        if seen["failed"]:
+            raise BenchError(f"{seen['failed']} of {seen['completed'] + seen['failed']} connections failed")
+        return {"connections": seen["completed"] / seen["seconds"], "connection_p50": seen["p50_us"],
+                "connection_p99": seen["p99_us"]}
+
+    def download_1(self, way):
+        return self._transfer(way, curl.download, "download_1", "cpu_per_gib", streams=1)
+
+    def download_8(self, way):
+        return self._transfer(way, curl.download, "download_8", "cpu_per_gib_download_8", streams=8)
+
+    def upload_1(self, way):
+        return self._transfer(way, curl.upload, "upload_1", "cpu_per_gib_upload", streams=1)
+
+    def upload_8(self, way):
+        return self._transfer(way, curl.upload, "upload_8", "cpu_per_gib_upload_8", streams=8)
+
+    def beside_download(self, way):
+        seconds = self._plan.beside_seconds
+        with curl.LimitedDownload(way, self._certificate, DOWNLOAD_BESIDE, seconds + 1) as download:
+            seen = wrk.load(self._url(way), self._plan.beside_connections, seconds)
+            if not download.running():
+                raise BenchError("the download beside the requests ended before them")
+            rate = download.finish(seconds=10)
+        return {"requests_beside_download": seen["requests"], "p50_beside_download": seen["p50"],
+                "p99_beside_download": seen["p99"], "rate_beside_requests": rate}
+
+    def websocket_1(self, way):
+        return self._websocket(way, 1)
+
+    def websocket_200(self, way):
+        return self._websocket(way, 200)
+
+    def _websocket(self, way, connections):
+        seen = self._tools.websocket_load(way, connections, self._plan.milliseconds)
+        return {f"websocket_messages_{connections}": seen["completed"] / seen["seconds"],
+                f"websocket_p50_{connections}": seen["p50_us"], f"websocket_p99_{connections}": seen["p99_us"]}
+
+    def _transfer(self, way, move, rate, cpu, streams):
+        with Meter(way.pids) as meter:
+            mib_per_second = move(way, self._certificate, self._files, streams)
+        return {rate: mib_per_second, cpu: meter.seconds / (self._files.size / (1 << 30))}
+
+    @staticmethod
+    def _url(way):
+        return f"https://{HOST}:{way.port}/1k"
+
+
+ROWS = ("requests_c64", "requests_c1", "connections", "download_1", "download_8", "upload_1", "upload_8",
+        "beside_download", "websocket_1", "websocket_200")
+
+
+def cross_loop(way, plan):
+    """Ours only: the visitor's SNI names no route and its Host does, so the connection is not handed to the
+    agent's loop and every octet crosses threads. Beside it the same load with a name, from the same moment."""
+    figures = {}
+    for connections in (64, 1):
+        own = wrk.load(f"https://{HOST}:{way.port}/1k", connections, plan.seconds)
+        crossing = wrk.load(f"https://127.0.0.1:{way.port}/1k", connections, plan.seconds, header=f"Host: {HOST}:{way.port}")
+        figures |= {f"cross_loop_requests_c{connections}": crossing["requests"] / own["requests"],
+                    f"cross_loop_p50_c{connections}": crossing["p50"] / own["p50"],
+                    f"cross_loop_p99_c{connections}": crossing["p99"] / own["p99"]}
+    return figures

@@ -1,0 +1,46 @@
+"""(c) ours: a relay and its agents, enrolled as a person would, through the command line."""
+import json
+import os
+import re
+
+from .process import Process, free_port, run
+
+
+class Relay(Process):
+    """A relay on loopback with its own state folder; no access log, as in the nginx of the other ways."""
+
+    def __init__(self, binary, folder, certificate, name="relay"):
+        self._binary = binary
+        self.state = os.path.join(folder, name)
+        os.mkdir(self.state, 0o700)
+        self.port = free_port()
+        self.url = f"https://localhost:{self.port}"
+        path = os.path.join(self.state, "relay.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({  # JSON is YAML
+                "state_dir": self.state,
+                "https_listen": f"127.0.0.1:{self.port}",
+                "http_listen": "off",
+                "metrics_listen": "off",
+                "public_url": self.url,
+                "certificates": [{"certificate": certificate.file, "key": certificate.key}],
+                "access_log": False,
+            }, file)
+        super().__init__(name, [binary, "relay", "--config", path], folder)
+        self.wait_for_output(re.compile(r"event=relay\.ready\b"))
+
+    def add_agent(self, name, hostname, target):
+        """The enrolment code of a new agent that `hostname` leads to, with `target` as 'name=scheme://host:port'."""
+        said = run([self._binary, "admin", "--state-dir", self.state, "--json", "agent", "add", name,
+                    "--hostname", hostname, "--target", target], seconds=20)
+        return json.loads(said)["enroll"]
+
+
+class Agent(Process):
+    def __init__(self, binary, folder, name, enroll):
+        state = os.path.join(folder, name)
+        os.mkdir(state, 0o700)
+        super().__init__(name, [binary, "agent", "--state-dir", state], folder, env={"SALLYPORT_ENROLL": enroll})
+
+    def wait_until_connected(self, seconds=15):
+        self.wait_for_output(re.compile(r"event=agent\.connected\b"), seconds=seconds)

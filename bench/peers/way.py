@@ -1,0 +1,46 @@
+"""The three ways from a visitor to the backend. A way has a `port` on 127.0.0.1 that speaks TLS for the hosts of
+certificate.py, and `pids`, the processes between visitor and backend (with all their children)."""
+import contextlib
+
+from . import nginx, openssh, sallyport
+from .certificate import HOST, WEBSOCKET_HOST
+
+HOSTS = (HOST, WEBSOCKET_HOST)
+
+
+class Way:
+    def __init__(self, port, pids):
+        self.port = port
+        self.pids = pids
+
+
+@contextlib.contextmanager
+def direct(setting):
+    """(a) nginx ends TLS and asks the backend: no tunnel, the bound."""
+    with nginx.front("direct", setting.folder, setting.certificate, HOSTS, *setting.targets) as front:
+        yield Way(front.port, [front.pid])
+
+
+@contextlib.contextmanager
+def ssh(setting):
+    """(b) nginx ends TLS and asks a port that `ssh -R` has opened."""
+    with openssh.OpenSsh(setting.folder, setting.targets) as tunnel, \
+            nginx.front("ssh-front", setting.folder, setting.certificate, HOSTS, *tunnel.ports) as front:
+        yield Way(front.port, [front.pid, *tunnel.pids])
+
+
+@contextlib.contextmanager
+def ours(setting):
+    """(c) the relay ends TLS and asks through the agent; one agent process for each backend."""
+    with contextlib.ExitStack() as stack:
+        relay = stack.enter_context(sallyport.Relay(setting.binary, setting.folder, setting.certificate))
+        agents = []
+        for name, host, target in zip(("bench", "echo"), HOSTS, setting.targets, strict=True):
+            enroll = relay.add_agent(name, host, f"{name}=http://127.0.0.1:{target}")
+            agents.append(stack.enter_context(sallyport.Agent(setting.binary, setting.folder, name, enroll)))
+        for agent in agents:
+            agent.wait_until_connected()
+        yield Way(relay.port, [relay.pid, *(agent.pid for agent in agents)])
+
+
+WAYS = {"direct": direct, "ssh": ssh, "sallyport": ours}

@@ -1,0 +1,97 @@
+"""From the figures of all rounds to medians, ratios, the verdict on the floors, the table and the JSON.
+
+A ratio is taken within each round, where the ways were measured within seconds of each other, and the median of those
+is reported: what else the machine did at the time then falls on both sides of the fraction.
+"""
+import statistics
+
+from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENT_KIB
+
+
+class Results:
+    def __init__(self):
+        self.rounds = []          # of {way: {figure: value}}
+        self.cross_loop = []      # of {figure: ratio to the agent's own loop}
+        self.idle_agent_kib = None
+        self.failures = []        # texts
+
+    def median(self, way, figure):
+        values = [one[way][figure] for one in self.rounds if figure in one.get(way, {})]
+        return statistics.median(values) if values else None
+
+    def ratio(self, figure, way, to):
+        values = [one[way][figure] / one[to][figure] for one in self.rounds
+                  if one.get(way, {}).get(figure) is not None and one.get(to, {}).get(figure)]
+        return statistics.median(values) if values else None
+
+    def ratios(self, way, to):
+        every = {figure: self.ratio(figure, way, to) for figure in FIGURES}
+        return {figure: round(value, 4) for figure, value in every.items() if value is not None}
+
+    def cross_loop_medians(self):
+        if not self.cross_loop:
+            return {}
+        return {figure: round(statistics.median(one[figure] for one in self.cross_loop), 4) for figure in self.cross_loop[0]}
+
+    def floors(self):
+        """{figure: {"floor", "value", "met"}}; what was not measured is not met."""
+        verdicts = {}
+        for figure, floor in FLOORS.items():
+            value = self.ratio(figure, "sallyport", "direct")
+            higher = FIGURES[figure].better == HIGHER
+            met = value is not None and (value >= floor if higher else value <= floor)
+            verdicts[figure] = {"floor": floor, "value": value, "met": met}
+        kib = self.idle_agent_kib
+        verdicts["idle_agent_kib"] = {"floor": IDLE_AGENT_KIB, "value": kib, "met": kib is not None and kib <= IDLE_AGENT_KIB}
+        return verdicts
+
+    def as_json(self, about):
+        ways = sorted({way for one in self.rounds for way in one})
+        medians = {way: {figure: self.median(way, figure) for figure in FIGURES if self.median(way, figure) is not None}
+                   for way in ways}
+        return {
+            **about,
+            "ratios_to_direct": self.ratios("sallyport", "direct"),
+            "ratios_to_ssh": self.ratios("sallyport", "ssh"),
+            "ratios_ssh_to_direct": self.ratios("ssh", "direct"),
+            "idle_agent_kib": self.idle_agent_kib,
+            "cross_loop_ratios": self.cross_loop_medians(),
+            "medians": medians,
+            "rounds": self.rounds,
+            "cross_loop_rounds": self.cross_loop,
+            "floors": self.floors(),
+            "failures": self.failures,
+        }
+
+
+def _number(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _ratio(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def table(results):
+    """The medians and ratios for people."""
+    head = f"{'':32} {'unit':>11} {'(a) nginx':>10} {'(b) ssh -R':>10} {'(c) ours':>10} {'c/a':>6} {'c/b':>6} {'b/a':>6}  floor c/a"
+    lines = [head, "-" * len(head)]
+    for name, figure in FIGURES.items():
+        medians = [results.median(way, name) for way in ("direct", "ssh", "sallyport")]
+        if medians == [None, None, None]:
+            continue
+        ratios = [results.ratio(name, *pair) for pair in (("sallyport", "direct"), ("sallyport", "ssh"), ("ssh", "direct"))]
+        floor = ""
+        if name in FLOORS:
+            floor = f"  {'>=' if figure.better == HIGHER else '<='} {FLOORS[name]:.2f}"
+        lines.append(f"{figure.title:32} {figure.unit:>11} " + " ".join(f"{_number(value):>10}" for value in medians)
+                     + " " + " ".join(f"{_ratio(value):>6}" for value in ratios) + floor)
+    if results.idle_agent_kib is not None:
+        lines.append(f"{'relay memory per idle agent':32} {'KiB':>11} {'':>10} {'':>10} {_number(results.idle_agent_kib):>10}"
+                     f"{'':21}  <= {IDLE_AGENT_KIB:.0f}")
+    if cross := results.cross_loop_medians():
+        lines.append("cross-loop stream against the agent's own loop (c/c): "
+                     + ", ".join(f"{name.removeprefix('cross_loop_')} {_ratio(value)}" for name, value in cross.items()))
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+"""./dev bench: what the tunnel costs, against nginx without one (a) and against nginx with `ssh -R` (b). See README.md."""
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import report
+from measure import idle_agents
+from measure.rows import ROWS, Rows, cross_loop
+from measure.tools import Tools
+from peers import nginx
+from peers.certificate import Certificate
+from peers.files import MIB, Files
+from peers.process import BenchError, Process
+from peers.way import WAYS
+
+OURS = "sallyport"
+LISTENING = re.compile(r"listening (\d+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    rounds: int
+    seconds: int          # of each wrk run
+    milliseconds: int     # of each run of our own load programs
+    beside_seconds: int   # of requests beside a download; at 100 MiB/s the file must last longer
+    beside_connections: int
+    size: int             # octets of a download and of an upload
+    idle_agents: int
+
+
+FULL = Plan(rounds=5, seconds=4, milliseconds=3000, beside_seconds=5, beside_connections=8, size=1024 * MIB, idle_agents=1000)
+QUICK = Plan(rounds=2, seconds=1, milliseconds=1000, beside_seconds=1, beside_connections=8, size=256 * MIB, idle_agents=100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all ways and rows share."""
+    folder: str
+    binary: str
+    certificate: Certificate
+    files: Files
+    targets: tuple  # ports of the backends: HTTP, WebSocket echo
+    tools: Tools
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under three minutes; shows figures and judges nothing")
+    parser.add_argument("--json", metavar="FILE", help="write every figure and ratio there")
+    parser.add_argument("--binary", default="build/release/src/sallyport", help="the sallyport program to measure")
+    parser.add_argument("--tools", metavar="DIR", help="where the load programs are (default: beside the binary's folder)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds instead of the usual number")
+    parser.add_argument("--ways", default=",".join(WAYS), help="only these of: %(default)s")
+    parser.add_argument("--rows", default=",".join((*ROWS, "cross_loop", "idle_agents")), help="only these of: %(default)s")
+    arguments = parser.parse_args()
+    arguments.ways = arguments.ways.split(",")
+    arguments.rows = arguments.rows.split(",")
+    if unknown := set(arguments.ways) - set(WAYS) | set(arguments.rows) - {*ROWS, "cross_loop", "idle_agents"}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    arguments.binary = os.path.abspath(arguments.binary)
+    arguments.tools = os.path.abspath(arguments.tools or os.path.join(os.path.dirname(arguments.binary), "../bench"))
+    arguments.complete = set(arguments.ways) == set(WAYS) and set(arguments.rows) == {*ROWS, "cross_loop", "idle_agents"}
+    return arguments
+
+
+def require_programs(arguments):
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and sshd, which a user's PATH leaves out
+    programs = ["nginx", "sshd", "ssh", "ssh-keygen", "wrk", "curl", "openssl"]
+    missing = [program for program in programs if not shutil.which(program)]
+    built = [os.path.join(arguments.tools, name) for name in ("websocket_echo", "websocket_load", "connect_load")]
+    missing += [path for path in built + [arguments.binary] * (OURS in arguments.ways) if not os.access(path, os.X_OK)]
+    if missing:
+        raise BenchError(f"missing: {', '.join(missing)} (./dev bench installs and builds what is needed)")
+
+
+@contextlib.contextmanager
+def prepared(arguments, plan):
+    """The Setting with the backends running."""
+    folder = tempfile.mkdtemp(prefix="sallyport-bench-")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        files = stack.enter_context(Files(plan.size, streams=8))
+        if not files.in_memory:
+            print(f"no room in /dev/shm: the files of the transfers are in {files.folder}", file=sys.stderr)
+        certificate = Certificate(folder)
+        tools = Tools(arguments.tools, certificate)
+        backend = stack.enter_context(nginx.backend(folder, files))
+        echo = stack.enter_context(Process("websocket_echo", [tools.path("websocket_echo")], folder))
+        echo_port = int(echo.wait_for_output(LISTENING, "stdout")[1])
+        yield Setting(folder, arguments.binary, certificate, files, (backend.port, echo_port), tools)
+
+
+def measure_row(results, figures, title, measure):
+    """One row of one way; a failure is noted and the bench goes on."""
+    start = time.monotonic()
+    try:
+        figures |= measure()
+        say(f"  {title} {time.monotonic() - start:.1f} s")
+    except BenchError as error:
+        results.failures.append(f"{title}: {error}")
+        say(f"  {title} failed: {error}")
+
+
+def run_round(number, results, setting, plan, ways, row_names):
+    """Every row for every way before the next row; the order of the ways turns from round to round."""
+    rows = Rows(setting, plan)
+    names = list(ways)
+    turned = names[number % len(names):] + names[:number % len(names)]
+    figures = {name: {} for name in names}
+    results.rounds.append(figures)
+    for row in row_names:
+        if row in ROWS:
+            for name in turned:
+                measure_row(results, figures[name], f"{row} {name}", lambda: getattr(rows, row)(ways[name]))
+    if "cross_loop" in row_names and OURS in ways:
+        crossing = {}
+        measure_row(results, crossing, "cross_loop", lambda: cross_loop(ways[OURS], plan))
+        if crossing:
+            results.cross_loop.append(crossing)
+
+
+def measure_all(arguments, plan):
+    results = report.Results()
+    with prepared(arguments, plan) as setting:
+        if "idle_agents" in arguments.rows and OURS in arguments.ways:
+            found = {}
+            measure_row(results, found, f"{plan.idle_agents} idle agents",
+                        lambda: {"kib": idle_agents.kib_per_agent(setting, plan.idle_agents)})
+            results.idle_agent_kib = found.get("kib")
+        with contextlib.ExitStack() as stack:
+            ways = {name: stack.enter_context(WAYS[name](setting)) for name in arguments.ways}
+            for number in range(plan.rounds):
+                say(f"round {number + 1} of {plan.rounds}")
+                run_round(number, results, setting, plan, ways, arguments.rows)
+    return results
+
+
+def about(arguments, plan):
+    return {
+        "quick": arguments.quick,
+        "complete": arguments.complete,
+        "plan": dataclasses.asdict(plan),
+        "machine": {"kernel": platform.release(), "architecture": platform.machine(), "cores": os.cpu_count()},
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def judge(results, arguments):
+    """The exit status. A failed row is a failure always; the floors count in a full run of everything."""
+    for failure in results.failures:
+        print(f"failed: {failure}")
+    missed = {} if arguments.quick else {
+        name: verdict for name, verdict in results.floors().items()
+        if not verdict["met"] and (arguments.complete or verdict["value"] is not None)}
+    for name, verdict in missed.items():
+        value = "not measured" if verdict["value"] is None else f"{verdict['value']:.2f}"
+        print(f"floor missed: {name} is {value}, the floor is {verdict['floor']}")
+    return 1 if missed or results.failures else 0
+
+
+def main():
+    arguments = parse_arguments()
+    plan = QUICK if arguments.quick else FULL
+    if arguments.rounds:
+        plan = dataclasses.replace(plan, rounds=arguments.rounds)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
+    try:
+        require_programs(arguments)
+        results = measure_all(arguments, plan)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    print(report.table(results))
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(results.as_json(about(arguments, plan)), file, indent=2)
+    return judge(results, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
