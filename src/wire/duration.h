@@ -8,7 +8,8 @@
 
 namespace sallyport {
 
-// Errc::invalid_argument with a text for people: a number without unit, an unknown unit, out of range (about 292 years).
+// Errc::invalid_argument with a text for people: a number without unit, an unknown unit, negative, or
+// above about 292 years.
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 // As Go prints it: "1m30s", "1.5s", "500ms", "0s". parse_duration() reads it back.
