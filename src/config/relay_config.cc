@@ -1,0 +1,87 @@
+#include "config/relay_config.h"
+
+#include <array>
+
+#include "config/keys.h"
+#include "config/reader.h"
+#include "config/state_dir.h"
+#include "wire/host_name.h"
+
+namespace sallyport {
+namespace {
+
+constexpr std::array kKeys = {
+    KeyInfo{"state_dir", "DIR", "where database, keys and the admin socket are (default: /var/lib/sallyport, else the XDG state folder)"},
+    KeyInfo{"https_listen", "ADDR:PORT", "where visitors and agents connect (default :443)"},
+    KeyInfo{"http_listen", "ADDR:PORT", "redirects to https; or off (default :80)"},
+    KeyInfo{"metrics_listen", "ADDR:PORT", "Prometheus metrics; or off (default 127.0.0.1:9464)"},
+    KeyInfo{"public_url", "URL", "how agents reach this relay, like https://relay.example.org"},
+    KeyInfo{"base_domain", "DOMAIN", "agent NAME gets the hostname NAME.DOMAIN"},
+    KeyInfo{"certificates", "LIST", "[{certificate: FILE, key: FILE}, ...], chosen by SNI (default: self-signed)"},
+    KeyInfo{"log_level", "LEVEL", "trace, debug, info, warn or error (default info)"},
+    KeyInfo{"log_format", "FORMAT", "key_value or json (default key_value)"},
+    KeyInfo{"access_log", "BOOL", "one log line for each request (default true)"},
+    KeyInfo{"offline_grace", "DURATION", "how long requests wait for an agent that has just gone (default 5s)"},
+    KeyInfo{"drain_timeout", "DURATION", "how long running requests may take when the relay stops (default 10s)"},
+    KeyInfo{"threads", "N", "event loops (default 0: one per core)"},
+    KeyInfo{"max_agents", "N", "tunnels at the same time (default 10000)"},
+};
+
+Result<std::optional<ListenAddress>> parse_listen_or_off(std::string_view text) {
+    if (text == "off" || text == "false") return std::nullopt;
+    auto address = parse_listen_address(text);
+    if (!address) return std::unexpected(address.error());
+    return std::optional(std::move(*address));
+}
+
+void read_certificates(Reader& reader, std::vector<CertificateFiles>& out) {
+    for (const Reader::Item& item : reader.read_items("certificates")) {
+        reader.read_section(item, [&](Reader& section) {
+            CertificateFiles files;
+            section.read_path("certificate", files.certificate);
+            section.read_path("key", files.key);
+            section.require("certificate", "the PEM file with the certificate chain");
+            section.require("key", "the PEM file with the certificate's private key");
+            out.push_back(std::move(files));
+        });
+    }
+}
+
+void read_all(Reader& reader, RelayConfig& config) {
+    using namespace std::chrono_literals;
+    reader.read_path("state_dir", config.state_dir);
+    reader.read_value("https_listen", config.https_listen, parse_listen_address);
+    reader.read_value("http_listen", config.http_listen, parse_listen_or_off);
+    reader.read_value("metrics_listen", config.metrics_listen, parse_listen_or_off);
+    reader.read_parsed("public_url", config.public_url, parse_public_url);
+    std::optional<std::string> base_domain;
+    reader.read_parsed("base_domain", base_domain, parse_host_name);
+    config.base_domain = base_domain.value_or("");
+    read_certificates(reader, config.certificates);
+    reader.read_value("log_level", config.log_level, parse_log_level);
+    reader.read_choice<LogFormat>("log_format", config.log_format, {{"key_value", LogFormat::key_value}, {"json", LogFormat::json}});
+    reader.read_bool("access_log", config.access_log);
+    reader.read_duration("offline_grace", config.offline_grace, 0s, 5min);
+    reader.read_duration("drain_timeout", config.drain_timeout, 0s, 1h);
+    reader.read_integer("threads", config.threads, 0, 256);
+    reader.read_integer("max_agents", config.max_agents, 1, 1'000'000);
+}
+
+}  // namespace
+
+std::span<const KeyInfo> relay_keys() { return kKeys; }
+
+Result<RelayConfig> load_relay_config(const ConfigSources& sources) {
+    const auto document = Document::load(sources);
+    if (!document) return std::unexpected(document.error());
+    Reader reader(*document);
+    RelayConfig config;
+    read_all(reader, config);
+    if (config.state_dir.empty()) config.state_dir = default_state_dir(sources.environment);
+    if (config.state_dir.empty()) reader.require("state_dir", "there is neither /var/lib/sallyport nor a home folder");
+    if (auto finished = reader.finish(); !finished) return std::unexpected(finished.error());
+    config.warnings = reader.warnings();
+    return config;
+}
+
+}  // namespace sallyport

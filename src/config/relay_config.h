@@ -1,0 +1,45 @@
+// relay_config.h: everything a relay is told at its start. Read once, then passed as const&. docs/relay.md explains the keys.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "config/document.h"
+#include "wire/listen_address.h"
+#include "wire/url.h"
+
+namespace sallyport {
+
+struct CertificateFiles {
+    std::filesystem::path certificate;  // PEM, the chain behind it
+    std::filesystem::path key;          // PEM
+    bool operator==(const CertificateFiles&) const = default;
+};
+
+struct RelayConfig {
+    std::filesystem::path state_dir;                                    // always set
+    ListenAddress https_listen{"", 443};
+    std::optional<ListenAddress> http_listen = ListenAddress{"", 80};   // redirects to https; unset: off
+    std::optional<ListenAddress> metrics_listen = ListenAddress{"127.0.0.1", 9464};  // unset: off
+    std::optional<Url> public_url{};                                    // where agents reach this relay; goes into enrolment codes
+    std::string base_domain{};                                          // "agent add home" gives home.<base_domain>; "" is: none
+    std::vector<CertificateFiles> certificates{};                       // chosen by SNI; none: self-signed
+    LogLevel log_level = LogLevel::info;
+    LogFormat log_format = LogFormat::key_value;
+    bool access_log = true;
+    std::chrono::milliseconds offline_grace{5'000};  // how long a request waits for an agent that has just gone
+    std::chrono::milliseconds drain_timeout{10'000}; // how long running requests may take at the stop
+    std::uint32_t threads = 0;                       // 0: one per core
+    std::uint32_t max_agents = 10'000;               // with a live tunnel; the next are refused
+    std::vector<std::string> warnings{};             // for the log: variables that look like ours and are not
+};
+
+// Errc::invalid_config; detail: one problem a line.
+Result<RelayConfig> load_relay_config(const ConfigSources& sources);
+
+}  // namespace sallyport
