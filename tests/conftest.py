@@ -60,9 +60,11 @@ class World:
         return origin
 
     def tunnel(self, *origins, hostname=HOSTNAME, relay=None, agent_config=None, **relay_config):
-        """Relay and enrolled agent, connected; `hostname` leads to the first of the origins (URLs)."""
+        """Relay and enrolled agent, connected. Each origin (or URL, or (name, origin)) is a target, named t0, t1, … if it has
+        no name; `hostname` leads to the first."""
         relay = relay or self.relay(**relay_config)
-        targets = [f"t{number}={getattr(origin, 'url', origin)}" for number, origin in enumerate(origins)]
+        named = [origin if isinstance(origin, tuple) else (f"t{number}", origin) for number, origin in enumerate(origins)]
+        targets = [f"{name}={getattr(origin, 'url', origin)}" for name, origin in named]
         code = relay.add_agent("home", [hostname], targets)["enroll"]
         agent = self.agent(code, **(agent_config or {}))
         agent.wait_until_connected()

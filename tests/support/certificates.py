@@ -1,5 +1,7 @@
 """Certificates made for one test run; nothing here is worth keeping."""
+import base64
 import datetime
+import hashlib
 import ipaddress
 
 from cryptography import x509
@@ -63,3 +65,10 @@ def _leaf(names, issuer, key, signing_key):
         .add_extension(x509.SubjectAlternativeName([_alternative_name(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(signing_key, hashes.SHA256()))
+
+
+def spki_pin(certificate_file):
+    """SHA-256 of the public key, as base64url without padding: how Sallyport names a key."""
+    key = x509.load_pem_x509_certificate(certificate_file.read_bytes()).public_key()
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.urlsafe_b64encode(hashlib.sha256(spki).digest()).decode().rstrip("=")

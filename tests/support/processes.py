@@ -23,6 +23,16 @@ def parse_event(line):
     return fields
 
 
+def wait_until(condition, what, deadline_s=None):
+    """For what has no event to wait on: asks again every few milliseconds."""
+    end = time.monotonic() + (DEADLINE_S if deadline_s is None else deadline_s)
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not in time: {what}")
+        pause.wait(0.01)
+
+
 class Program:
     """One started program. `lines` holds all it has printed so far, standard output and error alike."""
 
