@@ -45,14 +45,24 @@ class Rows:
         return self._transfer(way, curl.upload, "upload_8", "cpu_per_gib_upload_8", streams=8)
 
     def beside_download(self, way):
-        seconds = self._plan.beside_seconds
-        with curl.LimitedDownload(way, self._certificate, DOWNLOAD_BESIDE, seconds + 1) as download:
-            seen = wrk.load(self._url(way), self._plan.beside_connections, seconds)
-            if not download.running():
-                raise BenchError("the download beside the requests ended before them")
-            rate = download.finish(seconds=10)
+        """One connection: the machine is not full, so the latency tells who waits behind whom."""
+        seen, rate = self._beside(way, connections=1)
         return {"requests_beside_download": seen["requests"], "p50_beside_download": seen["p50"],
                 "p99_beside_download": seen["p99"], "rate_beside_requests": rate}
+
+    def beside_download_c8(self, way):
+        """Eight connections, which fill two cores."""
+        seen, _ = self._beside(way, connections=8)
+        return {"requests_beside_download_c8": seen["requests"], "p50_beside_download_c8": seen["p50"],
+                "p99_beside_download_c8": seen["p99"]}
+
+    def _beside(self, way, connections):
+        seconds = self._plan.beside_seconds
+        with curl.LimitedDownload(way, self._certificate, DOWNLOAD_BESIDE, seconds + 1) as download:
+            seen = wrk.load(self._url(way), connections, seconds)
+            if not download.running():
+                raise BenchError("the download beside the requests ended before them")
+            return seen, download.finish(seconds=10)
 
     def websocket_1(self, way):
         return self._websocket(way, 1)
@@ -76,7 +86,7 @@ class Rows:
 
 
 ROWS = ("requests_c64", "requests_c1", "connections", "download_1", "download_8", "upload_1", "upload_8",
-        "beside_download", "websocket_1", "websocket_200")
+        "beside_download", "beside_download_c8", "websocket_1", "websocket_200")
 
 
 def cross_loop(way, plan):

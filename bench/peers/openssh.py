@@ -1,6 +1,6 @@
 """(b) what people do today: a public sshd, and `ssh -R` from home, with both at their defaults (cipher, windows)."""
-import getpass
 import os
+import pwd
 import re
 
 from .process import Process, free_port, run
@@ -64,7 +64,7 @@ class OpenSsh:
             "ssh", "-F", "/dev/null", "-N", "-T", "-p", str(self.port), "-i", os.path.join(self.folder, "client_key"),
             "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes",
             "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.folder}/known_hosts",
-            *forwards, f"{getpass.getuser()}@127.0.0.1"], self.folder)
+            *forwards, f"{pwd.getpwuid(os.geteuid()).pw_name}@127.0.0.1"], self.folder)
 
     def __enter__(self):
         return self
