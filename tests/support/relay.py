@@ -40,6 +40,7 @@ class RunningRelay:
             "public_url": f"https://127.0.0.1:{self.port}",
             "certificates": [{"certificate": str(file), "key": str(key)} for file, key in certificates],
             "log_level": "debug",
+            "drain_timeout": "500ms",
             **config,
         }
         if not self.config["certificates"]:
