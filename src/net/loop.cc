@@ -102,6 +102,7 @@ Loop::Loop()
     buffers_.plaintext.resize(LoopBuffers::kReceive + 32 * 1024);  // a record begun in the receive before may end in this one
     buffers_.sealed.reserve(2 * LoopBuffers::kSend);
     buffers_.scratch.resize(2 * LoopBuffers::kSend);
+    buffers_.masked.resize(LoopBuffers::kSend);
 }
 
 Loop::~Loop() {

@@ -104,7 +104,8 @@ struct LoopBuffers {
     std::vector<std::byte> received;   // octets as they come from the kernel
     std::vector<std::byte> plaintext;  // decrypted
     std::vector<std::byte> sealed;     // ciphertext on its way to one send()
-    std::vector<std::byte> scratch;    // gathering and masking before encryption
+    std::vector<std::byte> scratch;    // gathering before encryption
+    std::vector<std::byte> masked;     // one masked send of a tunnel
 };
 
 class Loop {

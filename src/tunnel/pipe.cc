@@ -1,0 +1,238 @@
+#include "tunnel/pipe.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "base/random.h"
+
+namespace sallyport {
+namespace {
+
+constexpr ByteCount kAcknowledgeEvery = 64_KiB;
+constexpr std::size_t kMostUrgent = 16 * 1024;  // a peer that pings without reading gets no further
+
+MaskingKey new_masking_key() {
+    // Random keys in stock: one call to the generator serves a thousand frames.
+    thread_local std::array<MaskingKey, 1024> stock;
+    thread_local std::size_t used = stock.size();
+    if (used == stock.size()) {
+        fill_random(std::as_writable_bytes(std::span(stock)));
+        used = 0;
+    }
+    return stock[used++];
+}
+
+}  // namespace
+
+Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string received, const TunnelSettings& settings,
+           Owner& owner)
+    : loop_(loop),
+      role_(role),
+      transport_(std::move(transport)),
+      received_at_start_(std::move(received)),
+      settings_(settings),
+      owner_(&owner),
+      websocket_(role == TunnelRole::relay ? WebSocketRole::server : WebSocketRole::client),
+      retained_(settings.retained),
+      heard_at_(loop.now()),
+      acknowledge_(loop, [this] { queue_acknowledgement(); flush(); }),
+      heartbeat_(loop, [this] { on_heartbeat(); }),
+      flush_(loop, [this] { flush(); }) {}
+
+Pipe::~Pipe() { transport_->close(); }
+
+void Pipe::start() {
+    transport_->set_owner(this);
+    if (!received_at_start_.empty()) {
+        std::string received = std::move(received_at_start_);
+        on_receive(std::as_writable_bytes(std::span(received)));
+    }
+    if (closed_) return;
+    ping();
+    heartbeat_.start(settings_.heartbeat_timeout);
+}
+
+// ---- receiving
+
+void Pipe::on_receive(MutableOctets octets) {
+    heard_at_ = loop_.now();
+    while (!octets.empty() && !closed_) {
+        const auto step = websocket_.feed(octets);
+        if (!step) return fail(step.error());
+        octets = octets.subspan(step->consumed);
+        switch (step->kind) {
+            case WebSocketDecoder::Step::Kind::need_more: break;
+            case WebSocketDecoder::Step::Kind::data: take_frame_piece(*step); break;
+            case WebSocketDecoder::Step::Kind::ping: queue_frame(WebSocketOpcode::pong, step->payload); break;
+            case WebSocketDecoder::Step::Kind::pong: break;
+            case WebSocketDecoder::Step::Kind::close: {
+                const auto close = parse_websocket_close(step->payload);
+                return fail({Errc::end_of_stream, close && !close->reason.empty() ? close->reason : "closed by the other side"});
+            }
+        }
+    }
+    if (!closed_) acknowledge_soon();
+}
+
+void Pipe::take_frame_piece(const WebSocketDecoder::Step& step) {
+    if (step.opcode != WebSocketOpcode::binary) return fail({Errc::protocol, "text message in a tunnel"});
+    const auto event = decoder_.feed(step.payload, {step.message_begin, step.message_end});
+    if (!event) return fail(event.error());
+    take_event(*event);
+}
+
+void Pipe::take_event(const PipeEvent& event) {
+    switch (event.kind) {
+        case PipeEvent::Kind::none: break;
+        case PipeEvent::Kind::data:
+            received_total_ += event.data.size();
+            owner_->on_pipe_octets(event.data);
+            break;
+        case PipeEvent::Kind::ack:
+            if (!retained_.acknowledge(event.value)) return fail({Errc::protocol, "acknowledges octets that were never sent"});
+            tell_room();
+            break;
+        case PipeEvent::Kind::ping: {
+            const FixedPipeFrame pong = write_pipe_frame(PipeFrameType::pong, event.value);
+            queue_frame(WebSocketOpcode::binary, pong);
+            break;
+        }
+        case PipeEvent::Kind::pong:
+            if (!ping_under_way_ || event.value != ping_number_) break;
+            ping_under_way_ = false;
+            round_trip_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - pinged_at_);
+            break;
+    }
+}
+
+void Pipe::acknowledge_soon() {
+    const ByteCount owed = received_total_ - acknowledged_total_;
+    if (owed >= kAcknowledgeEvery) queue_acknowledgement();
+    else if (owed > 0 && !acknowledge_.running()) acknowledge_.start(settings_.ack_delay);
+}
+
+void Pipe::queue_acknowledgement() {
+    if (received_total_ == acknowledged_total_) return;
+    acknowledged_total_ = received_total_;
+    const FixedPipeFrame ack = write_pipe_frame(PipeFrameType::ack, received_total_);
+    queue_frame(WebSocketOpcode::binary, ack);
+}
+
+void Pipe::on_receive_end() { fail({Errc::end_of_stream, "the other side ended the connection"}); }
+void Pipe::on_transport_error(const Error& error) { fail(error); }
+
+void Pipe::fail(Error error) {
+    if (closed_) return;
+    closed_ = true;
+    heartbeat_.cancel();
+    acknowledge_.cancel();
+    transport_->close();
+    owner_->on_pipe_failed(error);
+}
+
+// ---- sending
+
+void Pipe::queue_frame(WebSocketOpcode opcode, Octets payload) {
+    if (closed_) return;
+    const bool masked = role_ == TunnelRole::agent;
+    const MaskingKey key = masked ? new_masking_key() : MaskingKey{};
+    const auto header = write_websocket_header(opcode, payload.size(), masked ? std::optional(key) : std::nullopt);
+    urgent_ += as_text(header.view());
+    const std::size_t begin = urgent_.size();
+    urgent_ += as_text(payload);
+    if (masked) {
+        auto* at = reinterpret_cast<std::byte*>(urgent_.data() + begin);
+        mask_octets(at, at, payload.size(), key);
+    }
+    if (urgent_.size() > kMostUrgent) return fail({Errc::too_large, "the other side asks and doesn't read the answers"});
+    flush_soon();
+}
+
+void Pipe::flush_soon() { flush_.ask(); }
+
+void Pipe::flush() {
+    while (!closed_ && transport_->send_ready()) {
+        const Octets next = retained_.next();
+        if (next.empty() && urgent_.empty()) return;
+        if (next.empty() || urgent_.size() + 16 + next.size() > Transport::kSendQuantum) {
+            if (!urgent_.empty()) {
+                transport_->send(as_octets(urgent_));
+                urgent_.clear();
+                continue;
+            }
+        }
+        // One send: urgent frames, then one DATA frame. The agent's side is masked on the way through a buffer of the loop.
+        const bool masked = role_ == TunnelRole::agent;
+        const MaskingKey key = masked ? new_masking_key() : MaskingKey{};
+        const auto header =
+            write_websocket_header(WebSocketOpcode::binary, next.size() + 1, masked ? std::optional(key) : std::nullopt);
+        urgent_ += as_text(header.view());
+        if (masked) {
+            auto& buffer = loop_.buffers().masked;
+            std::memcpy(buffer.data(), urgent_.data(), urgent_.size());
+            std::byte* payload = buffer.data() + urgent_.size();
+            mask_octets(payload, &kPipeDataType, 1, key, 0);
+            mask_octets(payload + 1, next.data(), next.size(), key, 1);
+            transport_->send(Octets(buffer.data(), urgent_.size() + 1 + next.size()));
+        } else {
+            urgent_ += static_cast<char>(kPipeDataType);
+            transport_->send(as_octets(urgent_), next);
+        }
+        urgent_.clear();
+        retained_.mark_sent(next.size());
+    }
+}
+
+bool Pipe::make_room() {
+    if (retained_.unsent() >= kStaged) flush();
+    starved_ = !has_room();
+    return !starved_;
+}
+
+void Pipe::tell_room() {
+    if (!starved_ || !has_room()) return;
+    starved_ = false;
+    owner_->on_pipe_room();
+}
+
+void Pipe::on_send_ready() {
+    flush();
+    tell_room();
+}
+
+// ---- liveness
+
+void Pipe::ping() {
+    if (ping_under_way_ || closed_) return;
+    ping_under_way_ = true;
+    pinged_at_ = Clock::now();
+    const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
+    queue_frame(WebSocketOpcode::binary, frame);
+}
+
+// Two states by turns: a PING is out and something must come within the timeout, or the rest of the interval passes.
+void Pipe::on_heartbeat() {
+    if (ping_under_way_ && heard_at_ < pinged_at_)
+        return fail({Errc::timeout, "no octet within the heartbeat timeout"});
+    if (loop_.now() - pinged_at_ < settings_.heartbeat_interval) {
+        retained_.release_spare();
+        ping_under_way_ = false;
+        heartbeat_.start(settings_.heartbeat_interval - (loop_.now() - pinged_at_));
+        return;
+    }
+    ping_under_way_ = false;
+    ping();
+    heartbeat_.start(settings_.heartbeat_timeout);
+}
+
+void Pipe::close(std::uint16_t code, std::string_view reason) {
+    if (closed_) return;
+    queue_frame(WebSocketOpcode::close, as_octets(format_websocket_close(code, reason)));
+    flush();
+    closed_ = true;
+    heartbeat_.cancel();
+    acknowledge_.cancel();
+    transport_->close();
+}
+
+}  // namespace sallyport

@@ -1,0 +1,89 @@
+// pipe.h: the counted octet pipe between HTTP/2 and a connection: DATA frames that are acknowledged, PING for liveness, each frame
+// one WebSocket binary message (docs/protocol.md). Lives on one loop. What is sent is retained until the peer acknowledges it.
+#pragma once
+#include <chrono>
+#include <string>
+
+#include "net/loop.h"
+#include "net/transport.h"
+#include "tunnel/retained_octets.h"
+#include "tunnel/tunnel.h"
+#include "wire/pipe_frame.h"
+#include "wire/websocket_frame.h"
+
+namespace sallyport {
+
+class Pipe final : private Transport::Owner {
+public:
+    class Owner {
+    public:
+        virtual void on_pipe_octets(Octets octets) = 0;  // octets of the session, in order
+        virtual void on_pipe_room() = 0;                 // there is room again after there was none
+        virtual void on_pipe_failed(const Error& error) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    // Nothing is received before start(). Octets behind the opening handshake come in `received`.
+    Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string received, const TunnelSettings& settings, Owner& owner);
+    ~Pipe();
+    void start();
+
+    // How many octets may wait unsent before writing stops: few, so that what comes next isn't late.
+    static constexpr ByteCount kStaged = 64_KiB;
+    bool has_room() const { return !closed_ && !retained_.full() && retained_.unsent() < kStaged; }
+    // Sends if that is what is missing; if there is still no room, on_pipe_room() follows.
+    bool make_room();
+    RetainedOctets& retained() { return retained_; }  // write here, then flush_soon() or flush()
+
+    void flush();       // now, as far as the connection takes it
+    void flush_soon();  // at the end of the turn
+
+    void ping();
+    std::chrono::microseconds round_trip() const { return round_trip_; }
+    TimePoint heard_at() const { return heard_at_; }
+    const SocketAddress& peer_address() const { return transport_->peer_address(); }
+
+    // Sends a close frame (RFC 6455 7.1.1) and ends the connection; no calls to the owner after it.
+    void close(std::uint16_t code, std::string_view reason);
+
+private:
+    void on_receive(MutableOctets octets) override;
+    void on_receive_end() override;
+    void on_send_ready() override;
+    void on_transport_error(const Error& error) override;
+    void take_frame_piece(const WebSocketDecoder::Step& step);
+    void take_event(const PipeEvent& event);
+    void queue_frame(WebSocketOpcode opcode, Octets payload);
+    void acknowledge_soon();
+    void queue_acknowledgement();
+    void on_heartbeat();
+    void tell_room();
+    void fail(Error error);
+
+    Loop& loop_;
+    TunnelRole role_;
+    TransportPtr transport_;
+    std::string received_at_start_;
+    const TunnelSettings settings_;
+    Owner* owner_;
+    WebSocketDecoder websocket_;
+    PipeDecoder decoder_;
+    RetainedOctets retained_;
+    std::string urgent_;            // whole WebSocket frames that go before the next DATA; bounded by kMostUrgent
+    ByteCount received_total_ = 0;  // DATA octets of this session
+    ByteCount acknowledged_total_ = 0;
+    bool closed_ = false;
+    bool starved_ = false;  // make_room() said no, on_pipe_room() is owed
+    bool ping_under_way_ = false;
+    TimePoint pinged_at_{};
+    TimePoint heard_at_{};
+    std::uint64_t ping_number_ = 0;
+    std::chrono::microseconds round_trip_{0};
+    Timer acknowledge_;
+    Timer heartbeat_;
+    TurnEnd flush_;
+};
+
+}  // namespace sallyport

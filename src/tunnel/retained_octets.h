@@ -1,0 +1,59 @@
+// retained_octets.h: the octets of one direction of a session that the peer has not acknowledged. It is the staging buffer
+// too: HTTP/2 writes at its end, the connection reads from wherever it has sent up to. Positions count all octets of the
+// session. Memory is taken in chunks as needed and given back as acknowledgements come; empty it holds nothing.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "base/octets.h"
+
+namespace sallyport {
+
+class RetainedOctets {
+public:
+    // A chunk and a frame header before it fill one send of a Transport; no DATA frame crosses a chunk's end.
+    static constexpr std::size_t kChunk = 64 * 1024 - 32;
+    // Less contiguous room than this is left unused rather than cutting a frame small. Arbitrary.
+    static constexpr std::size_t kUsefulRoom = 2048;
+
+    explicit RetainedOctets(ByteCount bound) : bound_(bound) {}
+
+    bool full() const { return end_ - acknowledged_ >= bound_; }
+    ByteCount unsent() const { return end_ - sent_; }
+    ByteCount end() const { return end_; }
+    ByteCount acknowledged() const { return acknowledged_; }
+
+    // Contiguous room of at least kUsefulRoom octets at the end; valid until the next call of a non-const function.
+    MutableOctets room();
+    void commit(std::size_t octets);  // of what room() gave
+    void append(Octets octets);       // copies, whatever the bound says: for frames that can't wait
+
+    // The next octets to send, contiguous, at most one chunk; empty if all is sent.
+    Octets next() const;
+    void mark_sent(std::size_t octets);
+
+    // The peer has everything before `position`. False if it claims what was never sent.
+    [[nodiscard]] bool acknowledge(ByteCount position);
+    // Sends again from `position` on (a new connection). False if that is no longer held, or was never sent.
+    [[nodiscard]] bool rewind(ByteCount position);
+
+    void release_spare() { spare_.reset(); }
+
+private:
+    struct Chunk {
+        std::unique_ptr<std::byte[]> octets;
+        ByteCount begin = 0;   // position of its first octet
+        std::size_t size = 0;  // written
+    };
+    void add_chunk();
+
+    ByteCount bound_;
+    std::deque<Chunk> chunks_;
+    std::unique_ptr<std::byte[]> spare_;
+    ByteCount acknowledged_ = 0;
+    ByteCount sent_ = 0;
+    ByteCount end_ = 0;
+};
+
+}  // namespace sallyport
