@@ -151,6 +151,7 @@ bool Loop::on_this_thread() const {
 Duration Loop::take_longest_turn() { return Duration(longest_turn_.exchange(0)); }
 
 int Loop::milliseconds_to_wait(Duration longest) const {
+    if (!turn_ends_.empty() || !disposed_.empty()) return 0;  // asked for before the first turn
     if (!timers_.empty()) longest = std::min(longest, timers_.begin()->first - Clock::now());
     if (longest <= Duration::zero()) return 0;
     return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(longest).count());
