@@ -2,6 +2,7 @@
 // Event names are a contract (docs/operations.md); units stand in the keys. Never a token, key, cookie, Authorization
 // field, query string or content. Any thread may log; a line is written whole.
 #pragma once
+#include <atomic>
 #include <concepts>
 #include <initializer_list>
 #include <memory>
@@ -39,8 +40,8 @@ public:
     Log(LogLevel level, LogFormat format);
     ~Log();
 
-    bool enabled(LogLevel level) const { return level >= level_; }
-    void set_level(LogLevel level) { level_ = level; }
+    bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+    void set_level(LogLevel level) { level_ = level; }  // any thread, at any time
     void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 
     void debug(std::string_view event, std::initializer_list<LogField> fields = {}) { put(LogLevel::debug, event, fields); }
@@ -52,7 +53,7 @@ private:
     void put(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
         if (enabled(level)) write(level, event, fields);
     }
-    LogLevel level_;
+    std::atomic<LogLevel> level_;
     LogFormat format_;
     std::shared_ptr<spdlog::logger> sink_;
 };
