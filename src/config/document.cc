@@ -15,6 +15,7 @@ namespace sallyport {
 namespace {
 
 constexpr std::string_view kPrefix = "SALLYPORT_";
+constexpr std::string_view kFileVariable = "SALLYPORT_CONFIG";  // names the file; no key of it
 
 char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -85,7 +86,7 @@ Result<Document> Document::load(const ConfigSources& sources) {
     for (const auto& [key, value] : sources.flags)
         if (!value.empty()) document.entries_.push_back({key, Layer::flag, flag_of(key), scalar(value)});
     for (const auto& [variable, value] : sources.environment) {
-        if (!variable.starts_with(kPrefix) || value.empty()) continue;
+        if (!variable.starts_with(kPrefix) || variable == kFileVariable || value.empty()) continue;
         std::string key;
         std::ranges::transform(std::string_view(variable).substr(kPrefix.size()), std::back_inserter(key), to_lower);
         document.entries_.push_back({std::move(key), Layer::environment, "environment " + variable, scalar(value)});

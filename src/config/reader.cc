@@ -33,10 +33,11 @@ std::vector<Entry> entries_of(const Reader::Item& item, std::string_view file_pr
 }  // namespace
 
 Reader::Reader(const Document& document)
-    : file_name_(document.file_name()), entries_(document.entries()), problems_(&own_problems_) {}
+    : file_name_(document.file_name()), where_(file_name_), entries_(document.entries()), problems_(&own_problems_) {}
 
 Reader::Reader(const Reader& outer, const Item& section)
     : file_name_(section.where.starts_with(outer.file_name_ + ":") ? outer.file_name_ : std::string()),
+      where_(section.where),
       path_(section.path + "."),
       entries_(entries_of(section, file_name_)),
       problems_(outer.problems_) {}
@@ -70,8 +71,8 @@ void Reader::tell(std::string problem) {
 
 void Reader::refuse(std::string_view key, std::string_view reason) {
     const Entry* const entry = find(key);
-    const std::string file = file_name_.empty() ? "" : file_name_ + ": ";
-    tell((entry != nullptr ? describe(*entry) : file + path_ + std::string(key)) + ": " + std::string(reason));
+    const std::string place = where_.empty() ? "" : where_ + ": ";
+    tell((entry != nullptr ? describe(*entry) : place + path_ + std::string(key)) + ": " + std::string(reason));
 }
 
 void Reader::refuse(const Item& item, std::string_view reason) {

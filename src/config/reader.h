@@ -110,7 +110,8 @@ private:
     void tell_unknown(const Entry& entry);
 
     const std::string file_name_;
-    const std::string path_;  // "services.radio." in a section
+    const std::string where_;  // of what is missing: the file, or a section's line; "" without a file
+    const std::string path_;   // "services.radio." in a section
     std::vector<Entry> entries_;
     std::vector<std::string> known_;
     std::list<Node> parsed_;  // structures out of variables and flags; Items point into them
