@@ -29,7 +29,8 @@ json::array to_json(const std::vector<TargetReport>& targets) {
                        {"forwarded_for", kForwardedForNames[static_cast<std::size_t>(target.forwarded_for)]},
                        {"trusted_networks", target.trusted_networks},
                        {"home_assistant", target.home_assistant},
-                       {"note", bounded(target.note)}});
+                       {"note", bounded(target.note)},
+                       {"authority", bounded(target.authority)}});
     }
     return out;
 }
@@ -126,6 +127,7 @@ void read(Reader& in, std::vector<TargetReport>& out) {
         entry.flag("trusted_networks", target.trusted_networks);
         entry.flag("home_assistant", target.home_assistant);
         entry.text("note", target.note);
+        entry.text("authority", target.authority);
         const auto* name = std::ranges::find(kForwardedForNames, forwarded_for);
         if (name != std::ranges::end(kForwardedForNames))
             target.forwarded_for = static_cast<ForwardedForSupport>(name - std::ranges::begin(kForwardedForNames));

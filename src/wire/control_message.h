@@ -27,7 +27,8 @@ struct TargetReport {
     ForwardedForSupport forwarded_for = ForwardedForSupport::unknown;
     bool trusted_networks = false;  // Home Assistant lists the login provider of that name
     bool home_assistant = false;
-    std::string note;  // for the owner
+    std::string note;         // for the owner
+    std::string authority{};  // host:port that the agent dials: Host where a route doesn't preserve the visitor's; may be empty
     bool operator==(const TargetReport&) const = default;
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 TEST(ControlMessage, ReadsWhatItWrites) {
     using namespace std::chrono_literals;
-    const TargetReport home{"homeassistant", "http", ForwardedForSupport::refused, true, true, "set use_x_forwarded_for"};
+    const TargetReport home{"homeassistant", "http", ForwardedForSupport::refused, true, true, "set use_x_forwarded_for", "127.0.0.1:8123"};
     const std::vector<ControlMessage> messages = {
         HelloMessage{"0.1.0", 100, 30s, {home, {"nas", "https", ForwardedForSupport::unknown, false, false, ""}}},
         TargetsMessage{{home}},
