@@ -1,0 +1,252 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "agent/proxy_refusal.h"
+#include "base/random.h"
+#include "base/version.h"
+
+namespace sallyport {
+namespace {
+
+constexpr std::chrono::minutes kSayAgain{10};  // a failure that lasts is told this often
+constexpr std::size_t kMaxTargetName = 256;
+
+double unpredictable() {
+    std::uint32_t bits = 0;
+    fill_random(std::as_writable_bytes(std::span(&bits, 1)));
+    return static_cast<double>(bits) / 4294967296.0;
+}
+
+auto seconds_since(TimePoint now, TimePoint then) { return std::chrono::duration_cast<std::chrono::seconds>(now - then).count(); }
+
+std::string url_text(const RelayEndpoint& relay) { return relay.url.text(); }
+
+}  // namespace
+
+// One stream and what it is waiting for.
+struct Agent::Serving {
+    std::string target;
+    std::unique_ptr<OriginConnection> connection;
+    std::unique_ptr<OriginDialler> dialler;
+    std::shared_ptr<Serving*> handle;  // null inside once the stream is over: the scout may answer later
+};
+
+Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObserver* observer)
+    : loop_(loop),
+      workers_(workers),
+      log_(log),
+      setup_(std::move(setup)),
+      observer_(observer),
+      trust_(workers, log, setup_.state),
+      scout_(loop, workers, trust_, log, setup_.targets, [this] { send_targets(); }),
+      back_off_(setup_.reconnect_base, setup_.reconnect_max),
+      redial_(loop, [this] { dial(); }),
+      patience_(loop, [this] {
+          if (tunnel_) tunnel_->close({Errc::end_of_stream, "agent stopped"});
+      }) {}
+
+Agent::~Agent() {
+    for (auto& [connection, serving] : serving_) *serving->handle = nullptr;
+}
+
+Result<> Agent::load() { return trust_.load(); }
+
+void Agent::start() { dial(); }
+
+double Agent::random() const { return setup_.random ? setup_.random() : unpredictable(); }
+
+// ---- the way to the relay
+
+void Agent::dial() {
+    if (stopping_ || dialler_ || tunnel_) return;
+    ++attempts_;
+    dialler_ = std::make_unique<RelayDialler>(loop_, workers_, setup_.relay, setup_.dial,
+                                              [this](std::expected<OpenedConnection, DialFailure> result) { on_dialled(std::move(result)); });
+}
+
+void Agent::on_dialled(std::expected<OpenedConnection, DialFailure> result) {
+    loop_.dispose(std::move(dialler_));
+    if (!result) return on_dial_failed(result.error());
+    if (setup_.relay.enrolment) finish_enrolment();
+    connected_at_ = loop_.now();
+    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(result->transport), std::move(result->received), setup_.tunnel, *this);
+}
+
+void Agent::finish_enrolment() {
+    setup_.relay.enrolment.reset();
+    log_.info("agent.enrolled", {{"relay", url_text(setup_.relay)}});
+    if (!setup_.keep_enrolment) return;
+    if (const Result<> submitted = workers_.submit(std::exchange(setup_.keep_enrolment, nullptr)); !submitted)
+        log_.error("agent.state_not_written", {{"reason", submitted.error().detail}});
+}
+
+void Agent::on_dial_failed(const DialFailure& failure) {
+    auto delay = failure.needs_person() ? back_off_.next_after_refusal(random()) : back_off_.next(random());
+    delay = std::max<std::chrono::milliseconds>(delay, failure.retry_after);
+    const bool told = failure.reason == last_failure_ && loop_.now() - last_failure_at_ < kSayAgain;
+    if (!told) {
+        last_failure_ = failure.reason;
+        last_failure_at_ = loop_.now();
+        const LogLevel level = failure.needs_person() ? LogLevel::error : LogLevel::warn;
+        if (log_.enabled(level)) {
+            log_.write(level, "agent.not_connected", {{"relay", url_text(setup_.relay)},
+                                                      {"cause", name_of(failure.kind)},
+                                                      {"reason", failure.reason},
+                                                      {"advice", failure.advice.empty() ? "it goes on trying" : failure.advice},
+                                                      {"attempts", attempts_}});
+        }
+    }
+    log_.debug("agent.dial_failed", {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
+    dial_again_in(delay);
+}
+
+void Agent::dial_again_in(std::chrono::milliseconds delay) {
+    if (!stopping_) redial_.start(delay);
+}
+
+// ---- the tunnel
+
+void Agent::on_tunnel_ready() {
+    ready_ = true;
+    attempts_ = 0;
+    last_failure_.clear();
+    HelloMessage hello;
+    hello.version = kVersion;
+    hello.concurrency_limit = setup_.concurrency_limit;
+    hello.request_timeout = setup_.request_timeout;
+    hello.targets = scout_.reports();
+    std::string line = format_control_message(hello);
+    line.pop_back();
+    tunnel_->send_control(line);
+    log_.info("agent.connected", {{"relay", url_text(setup_.relay)}, {"address", tunnel_->peer_address().text()}});
+    if (observer_) observer_->on_agent_connected(setup_.relay.url);
+    scout_.begin_anew();
+}
+
+void Agent::on_tunnel_control(std::string_view line) {
+    auto message = parse_control_message(line);
+    if (!message) return log_.warn("agent.control_malformed", {{"reason", message.error().detail}});
+    if (auto* routes = std::get_if<RoutesMessage>(&*message)) return on_routes(std::move(routes->routes));
+    if (const auto* drain = std::get_if<DrainMessage>(&*message))
+        return log_.info("agent.relay_drains", {{"reason", drain->reason}, {"deadline_ms", drain->deadline.count()}});
+    if (const auto* rotated = std::get_if<RotatedMessage>(&*message)) {
+        return log_.warn("agent.credential_replaced", {{"reason", rotated->reason},
+                                                       {"deadline_ms", rotated->deadline.count()},
+                                                       {"advice", "start with --enroll and the new code"}});
+    }
+    if (const auto* unknown = std::get_if<UnknownMessage>(&*message)) {
+        if (unknown->kind == "probe") return scout_.look_again();
+        log_.debug("agent.control_unknown", {{"kind", unknown->kind}});
+    }
+}
+
+void Agent::on_routes(std::vector<RouteNotice> routes) {
+    const bool changed = routes != routes_;
+    routes_ = std::move(routes);
+    std::vector<std::string> names;
+    for (const RouteNotice& route : routes_) {
+        names.push_back(route.target);
+        if (changed) log_.info("agent.route", {{"url", route.url}, {"target", route.target}});
+    }
+    if (changed && observer_) observer_->on_agent_routes(routes_);
+    scout_.look_at(names);
+}
+
+void Agent::send_targets() {
+    if (!ready_) return;
+    std::string line = format_control_message(TargetsMessage{scout_.reports()});
+    line.pop_back();
+    tunnel_->send_control(line);
+}
+
+void Agent::on_tunnel_closed(const Error& reason) {
+    const bool was_ready = std::exchange(ready_, false);
+    const bool stable = was_ready && loop_.now() - connected_at_ >= BackOff::kStable;
+    const auto age = seconds_since(loop_.now(), connected_at_);
+    loop_.dispose(std::move(tunnel_));
+    if (stable) back_off_.reset();
+    if (stopping_) {
+        log_.info("agent.disconnected", {{"reason", "stopped"}, {"age_s", age}});
+        return stopped();
+    }
+    log_.warn("agent.disconnected", {{"reason", name_of(reason.code)}, {"detail", reason.detail}, {"age_s", age}});
+    dial_again_in(back_off_.next(random()));
+}
+
+// ---- streams
+
+void Agent::on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) {
+    auto found = request.target.size() <= kMaxTargetName ? setup_.targets.find(request.target)
+                                                         : Result<Target>(fail(Errc::refused, "target name too long"));
+    auto serving = std::make_unique<Serving>();
+    serving->target = request.target;
+    serving->connection = std::make_unique<OriginConnection>(loop_, std::move(stream), [this](OriginConnection& over) { end(over); });
+    serving->handle = std::make_shared<Serving*>(serving.get());
+    Serving& here = *serving;
+    serving_.emplace(here.connection.get(), std::move(serving));
+    if (!found) return refuse(here, make_refusal(ProxyError::http_request_denied, found.error().detail));
+    if (stopping_) return refuse(here, make_refusal(ProxyError::destination_unavailable, "the agent is stopping"));
+    scout_.prepare(*found, [this, handle = here.handle](std::expected<Target, Refusal> target) { serve(handle, std::move(target)); });
+}
+
+void Agent::serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target) {
+    if (!*handle) return;
+    Serving& serving = **handle;
+    if (!target) return refuse(serving, target.error());
+    serving.dialler = std::make_unique<OriginDialler>(
+        loop_, workers_, trust_, std::move(*target), setup_.origin,
+        [this, &serving](std::expected<TransportPtr, Refusal> origin) { on_origin(serving, std::move(origin)); });
+}
+
+void Agent::on_origin(Serving& serving, std::expected<TransportPtr, Refusal> origin) {
+    loop_.dispose(std::move(serving.dialler));
+    if (origin) return serving.connection->connected(std::move(*origin));
+    scout_.forget(serving.target);
+    refuse(serving, origin.error());
+}
+
+void Agent::refuse(Serving& serving, const Refusal& refusal) {
+    log_.debug("agent.stream_refused", {{"target", serving.target}, {"status", refusal.status}, {"cause", refusal.cause}, {"reason", refusal.details}});
+    serving.connection->refuse(refusal);
+}
+
+// Called out of the connection's own callbacks, so it dies at the end of the turn.
+void Agent::end(OriginConnection& connection) {
+    auto found = serving_.extract(&connection);
+    if (found.empty()) return;
+    *found.mapped()->handle = nullptr;
+    loop_.dispose(std::move(found.mapped()));
+    if (stopping_) stop_if_idle();
+}
+
+// ---- the end
+
+void Agent::stop(std::chrono::milliseconds patience, std::function<void()> stopped_call) {
+    if (stopped_call) stopped_ = std::move(stopped_call);
+    if (!stopping_) {
+        stopping_ = true;
+        redial_.cancel();
+        loop_.dispose(std::move(dialler_));
+        if (!tunnel_) return stopped();
+        if (ready_) {
+            std::string line = format_control_message(DrainMessage{"agent stops", patience});
+            line.pop_back();
+            tunnel_->send_control(line);
+        }
+    }
+    patience_.start(patience);
+    stop_if_idle();
+}
+
+void Agent::stop_if_idle() {
+    if (serving_.empty() && tunnel_) patience_.start(Duration::zero());
+}
+
+void Agent::stopped() {
+    patience_.cancel();
+    if (auto call = std::exchange(stopped_, nullptr)) call();
+}
+
+}  // namespace sallyport

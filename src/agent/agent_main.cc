@@ -1,0 +1,139 @@
+#include "agent/agent_main.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "agent/agent.h"
+#include "agent/agent_start.h"
+#include "net/socket.h"
+
+namespace sallyport {
+namespace {
+
+constexpr std::size_t kWorkers = 8;             // a name that doesn't resolve blocks one for seconds
+constexpr std::chrono::seconds kPatience{2};    // for open streams at the end; a WebSocket would last for ever
+constexpr std::size_t kMaxShown = 200;          // octets of a string from the relay
+
+// For a terminal: what another machine chose must not steer it.
+std::string shown(std::string_view text) {
+    std::string out{text.substr(0, kMaxShown)};
+    std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+    return out;
+}
+
+class Announcer final : public AgentObserver {
+public:
+    void on_agent_connected(const Url& relay) override { say("Connected to " + relay.text()); }
+    void on_agent_routes(const std::vector<RouteNotice>& routes) override {
+        if (routes.empty()) say("No public URL leads here yet: `sallyport admin route add` on the relay makes one.");
+        for (const RouteNotice& route : routes) say("  " + shown(route.url) + "  leads to  " + shown(route.target));
+    }
+
+private:
+    static void say(const std::string& line) {
+        std::fprintf(stdout, "%s\n", line.c_str());
+        std::fflush(stdout);
+    }
+};
+
+// SIGTERM and SIGINT as events of the loop. They must be blocked on every thread.
+class Signals final : private Watch::Owner {
+public:
+    Signals(Loop& loop, std::function<void(int signal)> on_signal)
+        : on_signal_(std::move(on_signal)), descriptor_(make()), watch_(loop, descriptor_.get(), *this) {
+        watch_.want_read(true);
+    }
+    static sigset_t set() {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        return signals;
+    }
+
+private:
+    static Descriptor make() {
+        const sigset_t signals = set();
+        return Descriptor(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
+    }
+    void on_readable() override {
+        signalfd_siginfo info{};
+        if (::read(descriptor_.get(), &info, sizeof info) == sizeof info) on_signal_(static_cast<int>(info.ssi_signo));
+    }
+    void on_writable() override {}
+    std::function<void(int)> on_signal_;
+    Descriptor descriptor_;
+    Watch watch_;
+};
+
+int cannot_start(Log& log, const Error& error) {
+    log.error("agent.cannot_start", {{"reason", error.detail}});
+    return 1;
+}
+
+int serve(AgentSetup setup, Log& log) {
+    Loop loop;
+    Workers workers(kWorkers);  // gone before the loop, to which it posts
+    Announcer announcer;
+    Agent agent(loop, workers, log, std::move(setup), &announcer);
+    if (const auto loaded = agent.load(); !loaded) return cannot_start(log, loaded.error());
+    bool asked = false;
+    const Signals signals(loop, [&](int signal) {
+        log.info("agent.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+        const auto patience = std::exchange(asked, true) ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kPatience);
+        agent.stop(patience, [&loop] { loop.stop(); });
+    });
+    agent.start();
+    loop.run();
+    log.info("agent.stopped");
+    return 0;
+}
+
+}  // namespace
+
+int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) {
+    const sigset_t signals = Signals::set();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    for (const std::string& warning : config.warnings) log.warn("agent.config_warning", {{"text", warning}});
+    if (config.allow_any_target)
+        log.warn("agent.any_target_allowed", {{"advice", "whoever controls the relay reaches every machine that this one reaches"}});
+
+    const auto folder = StateFolder::open(config.state_dir);
+    if (!folder) return cannot_start(log, folder.error());
+    const auto lock = folder->lock();
+    if (!lock) return cannot_start(log, lock.error());
+    // While a person is asked, Ctrl-C ends the program as usual.
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    const auto code = choose_code(config, input);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    if (!code) return cannot_start(log, code.error());
+    auto setup = prepare_agent(config, *folder, *code, log, stdout);
+    if (!setup) return cannot_start(log, setup.error());
+    std::fflush(stdout);
+    return serve(std::move(*setup), log);
+}
+
+int trust_target(const AgentConfig& config, std::string_view target, Log& log) {
+    const auto folder = StateFolder::open(config.state_dir);
+    if (!folder) return cannot_start(log, folder.error());
+    auto keys = load_noted_keys(*folder);
+    if (!keys) return cannot_start(log, keys.error());
+    const auto noted = keys->find(target);
+    if (noted == keys->end()) {
+        std::fprintf(stderr, "no key of a target \"%s\" is noted\n", std::string(target).c_str());
+        return 1;
+    }
+    std::fprintf(stdout, "Forgotten: the key %s of %s at %s. The next one it shows is noted.\n", noted->second.pin.c_str(), noted->first.c_str(),
+                 noted->second.address.c_str());
+    keys->erase(noted);
+    if (const auto written = folder->write(kNotedKeysFile, format_noted_keys(*keys)); !written) return cannot_start(log, written.error());
+    return 0;
+}
+
+}  // namespace sallyport

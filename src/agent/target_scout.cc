@@ -1,0 +1,196 @@
+#include "agent/target_scout.h"
+
+#include "agent/proxy_refusal.h"
+
+namespace sallyport {
+namespace {
+
+constexpr std::size_t kMaxKnown = 256;      // entries beyond the table come from allow_any_target only
+constexpr std::size_t kMaxWaiting = 4096;   // no more than streams of a tunnel
+
+std::string_view name_of(ForwardedForSupport support) {
+    switch (support) {
+        case ForwardedForSupport::accepted: return "accepted";
+        case ForwardedForSupport::refused: return "refused";
+        case ForwardedForSupport::unknown: break;
+    }
+    return "unknown";
+}
+
+}  // namespace
+
+struct TargetScout::Known {
+    Known(Loop& loop, TargetScout& scout, const Target& entry)
+        : target(entry), searched(!entry.is_located()), patience(loop, [this, &scout] { scout.lose_patience(*this); }) {}
+
+    Target target;  // where searched, without host until it was found
+    bool searched;
+    State state = State::unknown;
+    bool is_home_assistant = false;  // it was one when it last answered
+    HomeAssistantFindings findings;
+    TimePoint asked_at{};
+    std::vector<Ready> waiting;
+    std::unique_ptr<HomeAssistantSearch> search;
+    std::unique_ptr<HomeAssistantProbe> probe;
+    Timer patience;
+
+    bool supposed_home_assistant() const { return is_home_assistant || searched || target.name == kHomeAssistant; }
+};
+
+TargetScout::TargetScout(Loop& loop, Workers& workers, OriginTrust& trust, Log& log, const TargetTable& table,
+                         std::function<void()> on_change)
+    : loop_(loop), workers_(workers), trust_(trust), log_(log), table_(table), on_change_(std::move(on_change)) {}
+
+TargetScout::~TargetScout() = default;
+
+TargetScout::Known& TargetScout::known_of(const Target& target) {
+    if (const auto known = known_.find(target.name); known != known_.end()) return *known->second;
+    if (known_.size() >= kMaxKnown) {
+        std::erase_if(known_, [this](const auto& entry) {
+            return entry.second->state != State::asking && !table_.has(entry.first);
+        });
+    }
+    return *known_.emplace(target.name, std::make_unique<Known>(loop_, *this, target)).first->second;
+}
+
+void TargetScout::prepare(const Target& target, Ready ready) {
+    if (!target.is_http()) return ready(target);
+    Known& known = known_of(target);
+    if (known.state == State::known) return ready(known.target);
+    if (known.waiting.size() >= kMaxWaiting)
+        return ready(std::unexpected(make_refusal(ProxyError::connection_limit_reached, "too many wait for this target")));
+    known.waiting.push_back(std::move(ready));
+    if (!known.supposed_home_assistant() && !known.patience.running()) known.patience.start(kPatience);
+    ask(known);
+}
+
+void TargetScout::ask(Known& known) {
+    if (known.state == State::asking) return;
+    known.state = State::asking;
+    known.asked_at = loop_.now();
+    if (known.searched && !known.target.is_located()) {
+        known.search = std::make_unique<HomeAssistantSearch>(loop_, workers_, trust_, home_assistant_candidates(),
+                                                             [this, &known](std::optional<Target> t) { on_found(known, std::move(t)); });
+        return;
+    }
+    ask_target(known);
+}
+
+void TargetScout::on_found(Known& known, std::optional<Target> target) {
+    loop_.dispose(std::move(known.search));
+    if (!target) {
+        known.state = State::unknown;
+        return answer(known, std::unexpected(make_refusal(ProxyError::connection_refused,
+                                                          "no Home Assistant answers at homeassistant, homeassistant.local, localhost or "
+                                                          "172.30.32.1, port 8123 or 80; set services: homeassistant: http://HOST:PORT")));
+    }
+    known.target.url = std::move(target->url);
+    ask_target(known);
+}
+
+void TargetScout::ask_target(Known& known) {
+    known.probe = std::make_unique<HomeAssistantProbe>(
+        loop_, workers_, trust_, known.target, [this, &known](const HomeAssistantProbe::Outcome& outcome) { on_outcome(known, outcome); });
+}
+
+void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& outcome) {
+    loop_.dispose(std::move(known.probe));
+    const HomeAssistantFindings before = std::exchange(known.findings, outcome.findings);
+    known.is_home_assistant |= outcome.findings.home_assistant;
+    if (outcome.findings.answered) {
+        known.state = State::known;
+        known.is_home_assistant = outcome.findings.home_assistant;
+        if (known.findings != before) {
+            show(known);
+            on_change_();
+        }
+        // The relay learns it by this; what it sent before may come without the field.
+        if (needs_forwarded_for(known.findings) && !needs_forwarded_for(before))
+            return answer(known, std::unexpected(make_refusal(ProxyError::proxy_configuration_error, advice_of(known.findings))));
+        return answer(known, known.target);
+    }
+    if (known.findings != before) on_change_();
+    if (outcome.connected && !known.supposed_home_assistant()) {
+        known.state = State::known;  // something that doesn't speak our kind of HTTP: serve it as it is
+        return answer(known, known.target);
+    }
+    known.state = State::unknown;
+    if (known.searched) known.target.url = {};
+    log_.debug("agent.target_silent", {{"target", known.target.name}, {"cause", outcome.why.cause}, {"reason", outcome.why.details}});
+    answer(known, std::unexpected(outcome.why));
+}
+
+void TargetScout::lose_patience(Known& known) {
+    if (known.state == State::asking) answer(known, known.target);
+}
+
+void TargetScout::answer(Known& known, std::expected<Target, Refusal> answer) {
+    known.patience.cancel();
+    for (Ready& ready : std::exchange(known.waiting, {})) ready(answer);
+}
+
+void TargetScout::show(const Known& known) const {
+    const HomeAssistantFindings& findings = known.findings;
+    if (!findings.home_assistant) return;
+    const std::string advice = advice_of(findings);
+    const std::string url = known.target.url.text();
+    if (advice.empty()) {
+        return log_.info("agent.home_assistant", {{"target", known.target.name}, {"url", url}, {"forwarded_for", name_of(findings.forwarded_for)}});
+    }
+    log_.warn("agent.home_assistant", {{"target", known.target.name},
+                                       {"url", url},
+                                       {"forwarded_for", name_of(findings.forwarded_for)},
+                                       {"trusted_networks", findings.trusted_networks ? "yes" : "no"},
+                                       {"advice", advice}});
+}
+
+void TargetScout::begin_anew() {
+    for (auto& [name, known] : known_)
+        if (known->state == State::known) known->state = State::unknown;
+}
+
+void TargetScout::look_at(const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        const auto found = table_.find(name);
+        if (!found || !found->is_http()) continue;
+        Known& known = known_of(*found);
+        if (known.state == State::unknown) ask(known);
+    }
+}
+
+void TargetScout::look_again() {
+    for (auto& [name, known] : known_)
+        if (known->state != State::asking && loop_.now() - known->asked_at >= kAgain) ask(*known);
+}
+
+void TargetScout::forget(std::string_view name) {
+    const auto found = known_.find(name);
+    if (found == known_.end() || found->second->state != State::known) return;
+    found->second->state = State::unknown;
+    if (found->second->searched) found->second->target.url = {};
+}
+
+std::vector<TargetReport> TargetScout::reports() const {
+    std::vector<TargetReport> reports;
+    const auto add = [&](const std::string& name, std::string_view scheme) {
+        TargetReport report;
+        report.name = name;
+        report.scheme = scheme;
+        if (const auto known = known_.find(name); known != known_.end()) {
+            const HomeAssistantFindings& findings = known->second->findings;
+            report.forwarded_for = findings.forwarded_for;
+            report.trusted_networks = findings.trusted_networks;
+            report.home_assistant = findings.home_assistant;
+            report.note = advice_of(findings);
+            if (known->second->target.is_located()) {
+                report.scheme = known->second->target.url.scheme;
+                report.authority = known->second->target.url.authority();
+            }
+        }
+        reports.push_back(std::move(report));
+    };
+    for (const Target& entry : table_.entries()) add(entry.name, entry.is_located() ? entry.url.scheme : "http");
+    return reports;
+}
+
+}  // namespace sallyport
