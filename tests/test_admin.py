@@ -141,11 +141,11 @@ def test_the_admin_socket_is_the_owners_alone_and_speaks_rest(relay):
         head, body = answer.split(b"\r\n\r\n", 1)
         return int(head.split()[1]), body
 
-    status, document = ask("GET", "/openapi.json")
+    status, document = ask("GET", "/api/v1/openapi.json")
     assert status == 200
     paths = json.loads(document)["paths"]
     assert paths
-    listing = next(path for path in paths if path.endswith("/agents"))
+    listing = "/api/v1" + next(path for path in paths if path == "/agents")
     status, body = ask("GET", listing)
     assert status == 200 and "agents" in json.loads(body)
     assert ask("POST", listing, b"{broken")[0] == 400

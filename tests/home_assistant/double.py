@@ -56,7 +56,7 @@ class HomeAssistant:
         self.webhooks = Notes()
         self._signing_key = secrets.token_bytes(32)
         self.origin = AiohttpOrigin(
-            self._make_app, tls=tls, host=host, port=port, max_line_size=MAX_FIELD, max_field_size=MAX_FIELD)
+            self._make_app, tls=tls, host=host, port=port, unnoted=(), max_line_size=MAX_FIELD, max_field_size=MAX_FIELD)
 
     # --- for tests: called from their thread ---
 

@@ -13,6 +13,10 @@ from aiohttp.web_protocol import RequestHandler
 from support.processes import DEADLINE_S
 
 
+# What the agent asks every http service once, to find out whether it is a Home Assistant. Not what tests are about.
+PROBED = ("/manifest.json", "/auth/providers")
+
+
 @dataclass
 class Received:
     """One request as it arrived: nothing decoded, nothing normalised."""
@@ -70,10 +74,11 @@ class CancellingServer(web.Server):
 
 
 class AiohttpOrigin:
-    """Serves `make_app()` until stop(). `requests` holds a Received per request."""
+    """Serves `make_app()` until stop(). `requests` holds a Received per request, but for those whose target is in `unnoted`."""
 
-    def __init__(self, make_app, tls=None, host="127.0.0.1", port=0, **server_options):
+    def __init__(self, make_app, tls=None, host="127.0.0.1", port=0, unnoted=PROBED, **server_options):
         self.requests = Notes()
+        self._unnoted = unnoted
         self.host = host
         self._tls = tls
         self._options = {"access_log": None, "tcp_keepalive": False, **server_options}
@@ -141,12 +146,14 @@ class AiohttpOrigin:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
         received = Received(request.method, request.raw_path, headers, peer)
         request["received"] = received
-        self.requests.add(received)
+        if received.target not in self._unnoted:
+            self.requests.add(received)
         return await handler(request)
 
 
 class RawOrigin:
-    """A listening socket whose every connection runs `converse(connection)` in a thread: for octets no HTTP library would send."""
+    """A listening socket whose every connection runs `converse(connection)` in a thread: for octets no HTTP library would send.
+    The agent's own questions are answered 404 before it."""
 
     def __init__(self, converse, backlog=128):
         self._converse = converse
@@ -171,7 +178,12 @@ class RawOrigin:
 
     def _serve(self, connection):
         with contextlib.suppress(OSError), connection:
-            self._converse(connection)
+            first = connection.recv(64, socket.MSG_PEEK).decode("latin-1").split(" ")
+            if first[:1] == ["GET"] and first[1] in PROBED:
+                read_head(connection)
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            else:
+                self._converse(connection)
 
     def stop(self):
         with contextlib.suppress(OSError):

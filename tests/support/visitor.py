@@ -32,13 +32,15 @@ class Response:
 class Visitor:
     """One connection. `trust` is a CA file; None looks at no certificate (where that is not what the test is about)."""
 
-    def __init__(self, port, hostname="home.example.test", trust=None, host="127.0.0.1", alpn=("http/1.1",), receive_buffer=None, tls=True):
+    def __init__(self, port, hostname="home.example.test", trust=None, host="127.0.0.1", alpn=("http/1.1",), receive_buffer=None, tls=True, source=None):
         self.hostname = hostname
         self._data = b""
         raw = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.settimeout(DEADLINE_S)
+        if source:
+            raw.bind((source, 0))  # another address of 127.0.0.0/8: another visitor
         raw.connect((host, port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = raw
