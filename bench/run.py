@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -39,7 +40,7 @@ class Plan:
 
 # Many short rounds rather than few long ones: with one connection a run's latency depends on which cores its processes land on.
 FULL = Plan(rounds=9, seconds=2, milliseconds=2000, beside_seconds=2, size=1024 * MIB, idle_agents=1000)
-QUICK = Plan(rounds=2, seconds=1, milliseconds=1000, beside_seconds=1, size=256 * MIB, idle_agents=100)
+QUICK = Plan(rounds=2, seconds=1, milliseconds=1000, beside_seconds=1, size=256 * MIB, idle_agents=200)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ def require_programs(arguments):
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and sshd, which a user's PATH leaves out
     programs = ["nginx", "sshd", "ssh", "ssh-keygen", "wrk", "curl", "openssl"]
     missing = [program for program in programs if not shutil.which(program)]
-    built = [os.path.join(arguments.tools, name) for name in ("websocket_echo", "websocket_load", "connect_load")]
+    built = [os.path.join(arguments.tools, name) for name in ("websocket_echo", "websocket_load", "connect_load", *["idle_agents"] * (OURS in arguments.ways))]
     missing += [path for path in built + [arguments.binary] * (OURS in arguments.ways) if not os.access(path, os.X_OK)]
     if missing:
         raise BenchError(f"missing: {', '.join(missing)} (./dev bench installs and builds what is needed)")
@@ -177,6 +178,8 @@ def main():
     plan = QUICK if arguments.quick else FULL
     if arguments.rounds:
         plan = dataclasses.replace(plan, rounds=arguments.rounds)
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))  # 1,000 agents in one process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     try:
         require_programs(arguments)

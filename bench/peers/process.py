@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -26,14 +27,18 @@ def free_port():
 
 
 class Process:
-    """A running program whose stdout and stderr go to files below `folder`. Use as a context manager."""
+    """A running program whose stdout and stderr go to files below `folder`, where `given` is what it finds on stdin. Use as a
+    context manager."""
 
-    def __init__(self, name, argv, folder, env=None):
+    def __init__(self, name, argv, folder, env=None, given=""):
         self.name = name
         self._paths = {stream: os.path.join(folder, f"{name}.{stream}") for stream in ("stdout", "stderr")}
-        with open(self._paths["stdout"], "wb") as out, open(self._paths["stderr"], "wb") as err:
+        with open(self._paths["stdout"], "wb") as out, open(self._paths["stderr"], "wb") as err, \
+                tempfile.TemporaryFile(dir=folder) as stdin:
+            stdin.write(given.encode())
+            stdin.seek(0)
             self._child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
+                argv, stdin=stdin, stdout=out, stderr=err, cwd=folder,
                 env={**os.environ, **(env or {})}, preexec_fn=_die_with_the_bench)
         self.pid = self._child.pid
 
@@ -75,12 +80,9 @@ class Process:
         tail = "".join(self.output(stream)[-2000:] for stream in ("stdout", "stderr"))
         raise BenchError(f"{self.name} {complaint}; it {state}; its last words:\n{tail}")
 
-    def ask_to_stop(self):
+    def stop(self, seconds=5):
         if self._child.poll() is None:
             self._child.terminate()
-
-    def stop(self, seconds=5):
-        self.ask_to_stop()
         try:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,91 @@
+// idle_agents: many agents in one process, each with its own key, enrolment and connection, for the memory row: the relay can't
+// tell them from as many homes. Reads enrolment codes from standard input, one a line; a few dial at once; says
+// "connected COUNT" when all have a tunnel, then keeps them until it is killed.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/enrolment.h"
+#include "agent/relay_dialler.h"
+#include "base/log.h"
+#include "net/loop.h"
+#include "net/worker.h"
+
+namespace {
+
+using namespace sallyport;
+
+constexpr std::size_t kDialling = 20;  // at once: more would only queue up in the relay's handshakes
+
+Result<AgentSetup> make_setup(const std::string& line) {
+    Result<EnrolmentCode> code = parse_enrolment_code(line);
+    if (!code) return std::unexpected(code.error());
+    Result<Url> url = parse_relay_url(code->public_url);
+    if (!url) return std::unexpected(url.error());
+    Result<std::shared_ptr<const ClientTls>> tls = make_relay_tls(*url, code->pin, {});
+    if (!tls) return std::unexpected(tls.error());
+    Result<Url> origin = parse_target_url("tcp://127.0.0.1:9");  // never asked for, and no Home Assistant to look for
+    if (!origin) return std::unexpected(origin.error());
+    Target target;
+    target.name = "idle";
+    target.url = *origin;
+    AgentSetup setup;
+    setup.relay = RelayEndpoint{*url, *tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
+    setup.targets = TargetTable{{target}, TargetTable::AnyTarget::refused};
+    return setup;
+}
+
+// Keeps at most kDialling agents without a tunnel, until all have one.
+class Crowd final : private AgentObserver {
+public:
+    Crowd(Loop& loop, Workers& workers, Log& log) : loop_(loop), workers_(workers), log_(log) {}
+
+    void add(AgentSetup setup) {
+        AgentObserver& observer = *this;
+        agents_.push_back(std::make_unique<Agent>(loop_, workers_, log_, std::move(setup), &observer));
+    }
+    void start() {
+        while (started_ < agents_.size() && started_ < connected_ + kDialling) agents_[started_++]->start();
+    }
+
+private:
+    void on_agent_connected(const Url&) override {
+        ++connected_;  // an agent that had to dial again counts twice; the bench asks the relay how many there are
+        start();
+        if (connected_ != agents_.size()) return;
+        fmt::print("connected {}\n", connected_);
+        std::fflush(stdout);
+    }
+    void on_agent_routes(const std::vector<RouteNotice>&) override {}
+
+    Loop& loop_;
+    Workers& workers_;
+    Log& log_;
+    std::vector<std::unique_ptr<Agent>> agents_;
+    std::size_t started_ = 0;
+    std::size_t connected_ = 0;
+};
+
+}  // namespace
+
+int main() {
+    Log log{LogLevel::warn, LogFormat::key_value};
+    Loop loop;
+    Workers workers{2, 100'000};
+    Crowd crowd{loop, workers, log};
+    for (std::string line; std::getline(std::cin, line);) {
+        Result<AgentSetup> setup = make_setup(line);
+        if (!setup) {
+            fmt::print(stderr, "idle_agents: {}\n", setup.error().detail);
+            return 2;
+        }
+        crowd.add(std::move(*setup));
+    }
+    crowd.start();
+    loop.run();
+    return 0;
+}
