@@ -27,7 +27,7 @@ void tune_connection(int descriptor);
 void limit_unsent(int descriptor, ByteCount octets);
 
 // Accepts in bursts on its loop. When descriptors run out it pauses for a second and reports once per pause.
-class Acceptor : private Watch::Owner {
+class Acceptor final : private Watch::Owner {
 public:
     using OnConnection = std::function<void(Descriptor, const SocketAddress& peer)>;
     using OnTrouble = std::function<void(const Error&)>;
