@@ -28,6 +28,7 @@ struct TargetScout::Known {
     State state = State::unknown;
     bool is_home_assistant = false;  // it was one when it last answered
     HomeAssistantFindings findings;
+    Url told_url;  // as reports() gave it when on_change was last called
     TimePoint asked_at{};
     std::vector<Ready> waiting;
     std::unique_ptr<HomeAssistantSearch> search;
@@ -100,7 +101,8 @@ void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& ou
     if (outcome.findings.answered) {
         known.state = State::known;
         known.is_home_assistant = outcome.findings.home_assistant;
-        if (known.findings != before) {
+        if (known.findings != before || known.told_url != known.target.url) {
+            known.told_url = known.target.url;
             show(known);
             on_change_();
         }
@@ -172,24 +174,22 @@ void TargetScout::forget(std::string_view name) {
 
 std::vector<TargetReport> TargetScout::reports() const {
     std::vector<TargetReport> reports;
-    const auto add = [&](const std::string& name, std::string_view scheme) {
+    for (const Target& entry : table_.entries()) {
         TargetReport report;
-        report.name = name;
-        report.scheme = scheme;
-        if (const auto known = known_.find(name); known != known_.end()) {
+        report.name = entry.name;
+        Url url = entry.url;
+        if (const auto known = known_.find(entry.name); known != known_.end()) {
             const HomeAssistantFindings& findings = known->second->findings;
             report.forwarded_for = findings.forwarded_for;
             report.trusted_networks = findings.trusted_networks;
             report.home_assistant = findings.home_assistant;
             report.note = advice_of(findings);
-            if (known->second->target.is_located()) {
-                report.scheme = known->second->target.url.scheme;
-                report.authority = known->second->target.url.authority();
-            }
+            url = known->second->target.url;
         }
+        report.scheme = url.host.empty() ? "http" : url.scheme;
+        if (!url.host.empty()) report.authority = url.authority();
         reports.push_back(std::move(report));
-    };
-    for (const Target& entry : table_.entries()) add(entry.name, entry.is_located() ? entry.url.scheme : "http");
+    }
     return reports;
 }
 
