@@ -13,7 +13,8 @@ struct EdgeSettings {
     Milliseconds handshake_deadline{10'000};  // for TLS behind it
     Milliseconds head_deadline{10'000};       // from a header section's first octet to its last; the first request's from the handshake on
     Milliseconds idle_timeout{75'000};        // between requests; above the 60 s many clients and balancers use
-    Milliseconds stall_timeout{600'000};      // no octet of content moved, whoever is to blame: long, since a paused film stalls too
+    Milliseconds content_timeout{60'000};     // without any octet of a request's content, while it is waited for
+    Milliseconds stall_timeout{600'000};      // the visitor takes no octet of its answer: long, since a paused film does that too
     Milliseconds linger{10'000};              // after an early answer what the visitor still sends is dropped for so long
     Milliseconds offline_grace{5'000};        // how long a request waits for an agent that isn't connected
     Milliseconds permit_wait{2'000};          // how long it waits where concurrency_limit is reached

@@ -1,0 +1,138 @@
+#include "edge/edge.h"
+
+#include <list>
+#include <vector>
+
+#include "edge/edge_context.h"
+#include "edge/http1_connection.h"
+#include "edge/local_exchange.h"
+#include "edge/proxy_exchange.h"
+#include "edge/redirect_exchange.h"
+#include "edge/visitor_intake.h"
+#include "net/socket.h"
+#include "net/tcp_transport.h"
+
+namespace sallyport {
+
+struct Edge::Impl final : EdgeContext::Owner {
+    Impl(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings)
+        : context(*this, loop, origins, door, log, std::move(settings)),
+          intake(loop, context.metrics, context.settings.hello_deadline,
+                 [this](Descriptor connection, std::string octets, const ClientHello& hello) {
+                     sort_by_name(std::move(connection), std::move(octets), hello);
+                 }) {}
+
+    ~Impl() {
+        acceptors.clear();
+        closing = true;
+        for (const auto& connection : connections) connection->cut();
+    }
+
+    // ---- Arrivals
+    void listen(Descriptor listener, Acceptor::OnConnection on_connection) {
+        acceptors.emplace_back(
+            context.loop, std::move(listener),
+            [this, take = std::move(on_connection)](Descriptor connection, const SocketAddress& peer) {
+                context.metrics.accepted.add();
+                if (!is_full()) take(std::move(connection), peer);
+            },
+            [this](const Error& error) { context.log.error("edge.accept_failed", {{"detail", error.detail}}); });
+    }
+
+    bool is_full() {
+        if (connections.size() + intake.size() < context.settings.most_connections) return false;
+        context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
+        return true;
+    }
+
+    void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello) {
+        const std::string_view agent = context.routes->table->agent_for_server_name(hello.server_name);
+        Edge* home = agent.empty() || !choose_edge ? nullptr : choose_edge(agent);
+        if (!home || home->impl_.get() == this) return begin_tls(std::move(connection), std::move(octets), hello.server_name);
+        context.metrics.handed_over.add();
+        home->loop().post([home, connection = std::move(connection), octets = std::move(octets), name = hello.server_name]() mutable {
+            if (!home->impl_->is_full()) home->impl_->begin_tls(std::move(connection), std::move(octets), std::move(name));
+        });
+    }
+
+    void begin_tls(Descriptor descriptor, std::string octets, std::string server_name) {
+        if (!tls || context.draining) return;
+        auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
+        TlsTransport& held = *transport;
+        Http1Connection& connection = add(std::move(transport));
+        connection.start_tls(held, {std::move(server_name), tls}, std::make_unique<ProxyExchange>(context, connection));
+    }
+
+    Http1Connection& add(TransportPtr transport) {
+        auto& connection = connections.emplace_back(std::make_unique<Http1Connection>(context, std::move(transport)));
+        connection->place = connections.size() - 1;
+        return *connection;
+    }
+
+    void on_connection_over(Http1Connection& connection) override {
+        if (closing) return;
+        const std::size_t place = connection.place;
+        std::swap(connections[place], connections.back());
+        connections[place]->place = place;
+        context.loop.dispose(std::move(connections.back()));
+        connections.pop_back();
+    }
+
+    EdgeContext context;
+    std::shared_ptr<const ServerTls> tls;
+    ChooseEdge choose_edge;
+    VisitorIntake intake;
+    std::list<Acceptor> acceptors;  // they stay where they are
+    std::vector<std::unique_ptr<Http1Connection>> connections;
+    bool closing = false;
+};
+
+Edge::Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings)
+    : impl_(std::make_unique<Impl>(loop, origins, door, log, std::move(settings))) {
+    set_routes(std::make_shared<const RouteTable>());
+}
+
+Edge::~Edge() = default;
+
+void Edge::set_routes(std::shared_ptr<const RouteTable> routes) {
+    auto snapshot = std::make_shared<RouteSnapshot>();
+    for (const Route& route : routes->routes())
+        snapshot->counters.push_back(&impl_->context.metrics.route(route.id, route.hostname, route.path_prefix));
+    snapshot->table = std::move(routes);
+    impl_->context.routes = std::move(snapshot);
+}
+
+void Edge::set_server_tls(std::shared_ptr<const ServerTls> tls) { impl_->tls = std::move(tls); }
+
+void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
+    impl_->choose_edge = std::move(choose_edge);
+    impl_->listen(std::move(listener),
+                  [impl = impl_.get()](Descriptor connection, const SocketAddress&) { impl->intake.take(std::move(connection)); });
+}
+
+void Edge::listen_redirect(Descriptor listener) {
+    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor descriptor, const SocketAddress&) {
+        Http1Connection& connection = impl->add(make_plain_transport(impl->context.loop, std::move(descriptor)));
+        connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
+    });
+}
+
+void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
+    impl_->listen(std::move(listener), [impl = impl_.get(), &handler](Descriptor descriptor, const SocketAddress&) {
+        Http1Connection& connection = impl->add(make_plain_transport(impl->context.loop, std::move(descriptor)));
+        connection.start(std::make_unique<LocalExchange>(impl->context, connection, handler));
+    });
+}
+
+void Edge::drain() {
+    impl_->context.draining = true;
+    impl_->acceptors.clear();
+    impl_->intake.close_all();
+    for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();
+}
+
+std::size_t Edge::open_connections() const { return impl_->connections.size() + impl_->intake.size(); }
+const EdgeMetrics& Edge::metrics() const { return impl_->context.metrics; }
+Loop& Edge::loop() { return impl_->context.loop; }
+
+}  // namespace sallyport

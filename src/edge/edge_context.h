@@ -1,0 +1,54 @@
+// edge_context.h: what all connections of one loop share. Owned by the Edge; outlives them.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "edge/access_log.h"
+#include "edge/edge_metrics.h"
+#include "edge/edge_settings.h"
+#include "edge/origins.h"
+#include "edge/route_table.h"
+#include "edge/tunnel_door.h"
+#include "net/loop.h"
+
+namespace sallyport {
+
+// The routes in force, with this loop's counters beside them. Requests hold the one they began with.
+struct RouteSnapshot {
+    std::shared_ptr<const RouteTable> table;
+    std::vector<RouteCounters*> counters;  // by RouteTable::index_of
+
+    RouteCounters& counters_of(const Route& route) const { return *counters[table->index_of(route)]; }
+};
+
+class Http1Connection;
+
+struct EdgeContext {
+    // Takes connections that have ended.
+    class Owner {
+    public:
+        virtual void on_connection_over(Http1Connection& connection) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    EdgeContext(Owner& o, Loop& l, Origins& origins_held, TunnelDoor& d, Log& log_used, EdgeSettings s)
+        : owner(o), loop(l), origins(origins_held), door(d), log(log_used), settings(std::move(s)), access_log(log_used, settings.access_log) {}
+
+    Owner& owner;
+    Loop& loop;
+    Origins& origins;
+    TunnelDoor& door;
+    Log& log;
+    const EdgeSettings settings;
+    EdgeMetrics metrics;
+    AccessLog access_log;
+    RateBound error_lines{100};  // event=edge.error
+    std::shared_ptr<const RouteSnapshot> routes;
+    bool draining = false;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,30 @@
+#include "edge/edge_metrics.h"
+
+namespace sallyport {
+
+std::string_view name_of(HandshakeRefusal reason) {
+    switch (reason) {
+        case HandshakeRefusal::plain_http: return "plain_http";
+        case HandshakeRefusal::not_tls: return "not_tls";
+        case HandshakeRefusal::malformed: return "malformed";
+        case HandshakeRefusal::too_large: return "too_large";
+        case HandshakeRefusal::timeout: return "timeout";
+        case HandshakeRefusal::tls_failed: return "tls_failed";
+        case HandshakeRefusal::gone: return "gone";
+        case HandshakeRefusal::overload: return "overload";
+    }
+    return "";
+}
+
+RouteCounters& EdgeMetrics::route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix) {
+    const std::lock_guard lock(mutex_);
+    auto& counters = routes_[route_id];
+    if (!counters) {
+        counters = std::make_unique<RouteCounters>();
+        counters->hostname = hostname;
+        counters->path_prefix = path_prefix;
+    }
+    return *counters;
+}
+
+}  // namespace sallyport

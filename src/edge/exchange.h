@@ -1,0 +1,20 @@
+// exchange.h: what serves the requests of one visitor connection, one after another: from an origin, from a local handler, or
+// by a redirect. Made once for a connection and reused for each of its requests.
+#pragma once
+
+namespace sallyport {
+
+class Exchange {
+public:
+    virtual ~Exchange() = default;
+    // A request's head is there. Ends, now or later, with Http1Connection::finish() or one of its like.
+    virtual void begin() = 0;
+    // More of the request's content can be taken (once upgraded: of the raw octets), or the visitor has ended.
+    virtual void on_content() = 0;
+    // The answer's writer takes octets again.
+    virtual void on_send_ready() = 0;
+    // The visitor is gone or can't be served further: let go of everything now. Nothing is called after it.
+    virtual void cancel() = 0;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,60 @@
+#include "edge/origin_connection.h"
+
+namespace sallyport {
+
+void OriginConnection::end_use(TimePoint now) {
+    user_ = nullptr;
+    idle_since_ = now;
+    received_.shrink();
+}
+
+void OriginConnection::settle() {
+    const std::size_t left = received_.size();
+    if (uncredited_ <= left) return;
+    const std::size_t used = uncredited_ - left;
+    uncredited_ = left;
+    if (stream_ && end_ != End::reset) stream_->consumed(used);
+}
+
+void OriginConnection::wake() {
+    if (stream_ && end_ != End::reset) stream_->wake();
+}
+
+void OriginConnection::cut() {
+    user_ = nullptr;
+    if (stream_ && end_ != End::reset) stream_->reset();
+    end_ = End::reset;
+    received_.clear();
+}
+
+void OriginConnection::on_stream_refused(const Refusal& refusal) {
+    end_ = End::reset;
+    if (user_) user_->on_origin_refused(refusal);
+}
+
+void OriginConnection::on_stream_octets(Octets octets) {
+    if (!user_) return cut();  // nobody has asked for anything
+    uncredited_ += octets.size();
+    received_.hold(octets);
+    user_->on_origin_octets();
+    received_.keep_rest();
+    settle();
+}
+
+void OriginConnection::on_stream_end() { finish(End::ended); }
+void OriginConnection::on_stream_reset(const Error& error) {
+    error_ = error;
+    finish(End::reset);
+}
+
+void OriginConnection::finish(End end) {
+    end_ = end;
+    if (user_) user_->on_origin_octets();
+    else cut();
+}
+
+Stream::Pulled OriginConnection::on_stream_pull(MutableOctets room) {
+    return user_ ? user_->on_origin_pull(room) : Stream::Pulled{};
+}
+
+}  // namespace sallyport

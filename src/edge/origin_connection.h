@@ -1,0 +1,69 @@
+// origin_connection.h: one stream to a target, on which HTTP/1.1 is spoken. Belongs to one visitor connection for good and
+// serves its requests one after another; nobody else's octets ever share it. Give it to Loop::dispose, never delete it
+// in place: its stream may stand above on the stack.
+#pragma once
+#include <string>
+
+#include "base/clock.h"
+#include "edge/received_octets.h"
+#include "tunnel/stream.h"
+
+namespace sallyport {
+
+class OriginConnection final : public Stream::Owner {
+public:
+    // The request under way. While there is none, whatever the origin does makes the connection dead.
+    class User {
+    public:
+        virtual void on_origin_octets() = 0;  // received() has more, or the origin has ended or failed: see end()
+        virtual void on_origin_refused(const Refusal& refusal) = 0;
+        virtual Stream::Pulled on_origin_pull(MutableOctets room) = 0;
+
+    protected:
+        ~User() = default;
+    };
+    enum class End { none, ended, reset };
+
+    OriginConnection(std::string agent_id, std::string target) : agent_id_(std::move(agent_id)), target_(std::move(target)) {}
+    ~OriginConnection() { cut(); }
+    OriginConnection(const OriginConnection&) = delete;
+    OriginConnection& operator=(const OriginConnection&) = delete;
+
+    void attach(StreamPtr stream) { stream_ = std::move(stream); }
+    bool leads_to(std::string_view agent_id, std::string_view target) const { return agent_id_ == agent_id && target_ == target; }
+
+    void begin_use(User& user) { user_ = &user; }
+    void end_use(TimePoint now);  // the answer is complete and the connection may be used again
+    bool dead() const { return end_ != End::none || !stream_; }
+    TimePoint idle_since() const { return idle_since_; }
+
+    ReceivedOctets& received() { return received_; }
+    // Gives the credit of what was taken out of received() back; call it after each round.
+    void settle();
+    End end() const { return end_; }
+    const Error& error() const { return error_; }  // of End::reset
+    void wake();
+    // Both directions at once; no calls to the user after it.
+    void cut();
+
+private:
+    void on_stream_accepted() override {}
+    void on_stream_refused(const Refusal& refusal) override;
+    void on_stream_octets(Octets octets) override;
+    void on_stream_end() override;
+    void on_stream_reset(const Error& error) override;
+    Stream::Pulled on_stream_pull(MutableOctets room) override;
+    void finish(End end);
+
+    std::string agent_id_;
+    std::string target_;
+    StreamPtr stream_;
+    User* user_ = nullptr;
+    ReceivedOctets received_;
+    std::size_t uncredited_ = 0;  // octets received and not yet given back as credit
+    End end_ = End::none;
+    Error error_{Errc::reset, {}};
+    TimePoint idle_since_{};
+};
+
+}  // namespace sallyport

@@ -1,0 +1,387 @@
+// A state machine; the stages stand in the header.
+#include "edge/proxy_exchange.h"
+
+#include "wire/forwarded.h"
+#include "wire/host_name.h"
+#include "wire/websocket_handshake.h"
+
+namespace sallyport {
+namespace {
+
+constexpr std::string_view kTunnelPath = "/tunnel";
+constexpr unsigned kMostInterims = 16;  // arbitrary; stops an origin that never comes to the point
+// A kept stream idle for longer is not used for a request that mustn't be repeated: the origin may be closing it right now.
+constexpr std::chrono::seconds kSurelyAlive{1};
+const FieldSection kNoTrailers;
+
+}  // namespace
+
+ProxyExchange::ProxyExchange(EdgeContext& context, Http1Connection& visitor)
+    : context_(context),
+      visitor_(visitor),
+      answer_clock_(context.loop, [this] { on_answer_overdue(); }),
+      later_(context.loop, [this] { do_later(); }) {}
+
+ProxyExchange::~ProxyExchange() = default;
+
+// ---- The way to the origin
+
+void ProxyExchange::begin() {
+    stage_ = Stage::waiting;
+    written_ = kept_ = responded_ = repeated_ = reusable_ = clock_on_ = raw_ended_ = content_broken_ = look_again_ = false;
+    interims_ = 0;
+    route_ = nullptr;
+    const RequestHead& head = visitor_.request();
+    if (head.form == TargetForm::authority) return fail(problem::kConnectNotOffered);
+    upgrading_ = head.wants_upgrade && !head.framing.has_content() && is_websocket_request(head);
+    if (upgrading_ && shown_to_door()) return;
+    if (!find_route()) return;
+    if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
+    find_agent();
+}
+
+bool ProxyExchange::shown_to_door() {
+    const RequestHead& head = visitor_.request();
+    if (head.method != "GET" || head.path() != kTunnelPath) return false;
+    auto admission = context_.door.judge(head, visitor_.tls(), visitor_.peer());
+    if (!admission) return false;
+    stage_ = Stage::none;
+    let_go();
+    visitor_.hand_over(std::move(admission));
+    return true;
+}
+
+bool ProxyExchange::find_route() {
+    RequestHead& head = visitor_.request();
+    if (head.authority.empty()) head.authority = visitor_.server_name();  // HTTP/1.0 without Host
+    if (snapshot_ != context_.routes) {
+        snapshot_ = context_.routes;
+        authority_.clear();
+    }
+    if (authority_.empty() || authority_ != head.authority) {
+        site_ = nullptr;
+        authority_ = head.authority;
+        const Result<Authority> authority = parse_authority(authority_);
+        host_ = authority ? authority->host : std::string();
+        if (authority) site_ = snapshot_->table->site(host_);
+    }
+    route_ = site_ ? RouteTable::find(*site_, head.path()) : nullptr;
+    if (!route_ || !route_->enabled) {
+        context_.metrics.unknown_host.add();
+        fail(problem::kUnknownHost);
+        return false;
+    }
+    // A connection made for one home's name must not reach another home: it also is on the wrong loop for it. (An address,
+    // or a name that leads nowhere, is no claim.)
+    if (host_ != visitor_.server_name()) {
+        const std::string_view claimed = snapshot_->table->agent_for_server_name(visitor_.server_name());
+        if (!claimed.empty() && claimed != route_->agent_id) {
+            fail(problem::kMisdirected);
+            return false;
+        }
+    }
+    visitor_.count_for(&snapshot_->counters_of(*route_));
+    return true;
+}
+
+void ProxyExchange::find_agent() {
+    agent_ = context_.origins.agent(route_->agent_id);
+    if (agent_) return get_permit();
+    wait_ = context_.origins.wait_online(route_->agent_id, context_.settings.offline_grace, [this](bool online) { on_online(online); });
+}
+
+void ProxyExchange::on_online(bool online) {
+    context_.loop.dispose(std::move(wait_));
+    if (online) agent_ = context_.origins.agent(route_->agent_id);
+    if (!agent_) return fail(problem::kAgentOffline);
+    get_permit();
+}
+
+void ProxyExchange::get_permit() {
+    if (!permit_) permit_ = context_.origins.try_permit(route_->agent_id);
+    if (permit_) return send_request();
+    wait_ = context_.origins.wait_permit(
+        route_->agent_id, context_.settings.permit_wait,
+        [this](Result<std::unique_ptr<Origins::Permit>> permit) { on_permit(std::move(permit)); });
+}
+
+void ProxyExchange::on_permit(Result<std::unique_ptr<Origins::Permit>> permit) {
+    context_.loop.dispose(std::move(wait_));
+    if (!permit) return fail(permit.error().code == Errc::timeout ? problem::kAgentBusy : problem::kAgentOffline);
+    permit_ = std::move(*permit);
+    send_request();
+}
+
+const AgentView::Target* ProxyExchange::target() const {
+    for (const AgentView::Target& known : agent_->targets)
+        if (known.name == route_->target) return &known;
+    return nullptr;
+}
+
+void ProxyExchange::send_request() {
+    const ForwardedFields forwarded = choose_forwarded_fields(route_->forward_client_ip, target());
+    if (forwarded == ForwardedFields::refuse) return fail(problem::kTrustedNetworks);
+    if (!written_) write_request(forwarded);
+    stage_ = Stage::sending;
+    if (!use_kept_origin() && !open_origin()) return;
+    reader_.reset();
+    sender_.start();
+    origin_->begin_use(*this);
+    origin_->wake();
+}
+
+void ProxyExchange::write_request(ForwardedFields forwarded) {
+    written_ = true;
+    RequestHead& head = visitor_.request();
+    drop_untrusted_fields(head);
+    if (upgrading_) head.fields.add("Upgrade", "websocket");
+    if (forwarded == ForwardedFields::send) add_forwarded_fields(head.fields, visitor_.peer_ip(), head.authority);
+    head.fields.add("CDN-Loop", context_.settings.cdn_loop_id);
+    if (route_->strip_prefix) strip_prefix(head.target, route_->path_prefix);
+    const ConnectionOption connection = upgrading_ ? ConnectionOption::upgrade : ConnectionOption::none;
+    if (route_->preserve_host) {
+        write_request_head(sender_.begin(), head, connection);
+        return;
+    }
+    const AgentView::Target* known = target();
+    origin_host_ = known && !known->authority.empty() ? known->authority : route_->target;
+    std::swap(head.authority, origin_host_);  // the log names the visitor's
+    write_request_head(sender_.begin(), head, connection);
+    std::swap(head.authority, origin_host_);
+}
+
+bool ProxyExchange::use_kept_origin() {
+    kept_ = false;
+    if (!origin_) return false;
+    const bool fresh = context_.loop.now() - origin_->idle_since() < kSurelyAlive;
+    if (!origin_->dead() && origin_->leads_to(route_->agent_id, route_->target) &&
+        (fresh || is_idempotent(visitor_.request().method)))
+        return kept_ = true;
+    drop_origin();
+    return false;
+}
+
+bool ProxyExchange::open_origin() {
+    OpenRequest request;
+    request.target = route_->target;
+    request.forwarded = format_forwarded({.for_address = visitor_.peer_ip(),
+                                          .for_port = visitor_.peer().port(),
+                                          .proto = "https",
+                                          .host = visitor_.request().authority});
+    origin_ = std::make_unique<OriginConnection>(route_->agent_id, route_->target);
+    Result<StreamPtr> stream = context_.origins.open(route_->agent_id, request, *origin_);
+    if (stream) {
+        origin_->attach(std::move(*stream));
+        return true;
+    }
+    fail(stream.error().code == Errc::no_space ? problem::kTooManyStreams : problem::kAgentOffline, stream.error().detail);
+    return false;
+}
+
+// ---- The request's octets
+
+void ProxyExchange::on_content() {
+    if (stage_ == Stage::sending || stage_ == Stage::answering || stage_ == Stage::raw) origin_->wake();
+}
+
+Stream::Pulled ProxyExchange::on_origin_pull(MutableOctets room) {
+    if (stage_ == Stage::raw) return visitor_.pull_raw(room);
+    if ((stage_ != Stage::sending && stage_ != Stage::answering) || content_broken_) return {};
+    const bool was_done = sender_.done();
+    const Result<std::size_t> pulled = visitor_.pull(sender_, room);
+    if (!pulled) {
+        content_broken_ = true;
+        later_.ask();
+        return {};
+    }
+    // The clock starts when the last octet has left; where the visitor waits for a 100, with the head.
+    const bool sent = sender_.done() && !was_done;
+    const bool awaits_continue = visitor_.request().expects_continue && !sender_.content_begun();
+    if (stage_ == Stage::sending && (sent || awaits_continue)) {
+        clock_on_ = true;
+        const auto timeout = route_->request_timeout.value_or(agent_->request_timeout);
+        if (timeout.count() > 0) answer_clock_.start(timeout);
+    } else if (!sender_.done()) {
+        clock_on_ = false;
+    }
+    return {*pulled, false};
+}
+
+void ProxyExchange::on_answer_overdue() {
+    if (stage_ == Stage::sending && clock_on_) fail(problem::kOriginTimeout);
+}
+
+// ---- The answer's octets
+
+void ProxyExchange::on_origin_octets() { pump(); }
+
+void ProxyExchange::on_send_ready() {
+    pump();
+    if (origin_) origin_->settle();
+}
+
+void ProxyExchange::pump() {
+    while (stage_ == Stage::sending && read_answer_head()) {
+    }
+    if (stage_ == Stage::answering) relay_content();
+    else if (stage_ == Stage::raw) relay_raw();
+}
+
+// True if there may be more to do at once.
+bool ProxyExchange::read_answer_head() {
+    if (!visitor_.answer().ready()) return false;
+    ReceivedOctets& in = origin_->received();
+    if (in.empty()) {
+        if (origin_->end() != OriginConnection::End::none) on_origin_lost();
+        return false;
+    }
+    responded_ = true;
+    const Result<std::size_t> read = reader_.read_response(in.text(), visitor_.request().method, answer_);
+    if (!read) {
+        if (read.error().code != Errc::need_more) fail(problem::kOriginBadAnswer, read.error().detail);
+        else if (origin_->end() != OriginConnection::End::none) on_origin_lost();
+        return false;
+    }
+    in.consume(*read);
+    if (answer_.is_interim()) {
+        pass_interim();
+        return stage_ == Stage::sending;
+    }
+    if (answer_.status == 101) begin_raw();
+    else begin_answer();
+    return false;
+}
+
+void ProxyExchange::pass_interim() {
+    if (++interims_ > kMostInterims) return fail(problem::kOriginBadAnswer, "too many interim answers");
+    if (clock_on_) answer_clock_.start(route_->request_timeout.value_or(agent_->request_timeout));
+    const RequestHead& head = visitor_.request();
+    if (head.version_minor == 0 || (answer_.status == 100 && !head.expects_continue)) return;
+    remove_connection_fields(answer_.fields);
+    visitor_.answer().interim(answer_);
+    visitor_.answer().flush();
+}
+
+void ProxyExchange::begin_answer() {
+    clock_on_ = false;
+    stage_ = Stage::answering;
+    reusable_ = answer_.persistent;
+    remove_connection_fields(answer_.fields);
+    content_.start(answer_.framing);
+    if (answer_.status == 400)
+        if (const AgentView::Target* known = target(); known && known->home_assistant)
+            context_.origins.report_unexpected_400(route_->agent_id, route_->target);
+    visitor_.begin_answer(answer_);
+}
+
+void ProxyExchange::relay_content() {
+    AnswerWriter& out = visitor_.answer();
+    ReceivedOctets& in = origin_->received();
+    while (!content_.done()) {
+        if (!out.ready()) return;
+        const Result<Octets> piece = content_.next(in);
+        if (!piece) return fail(problem::kOriginBadAnswer, piece.error().detail);
+        if (piece->empty()) break;
+        content_.took(in, out.content(*piece));
+    }
+    if (!content_.done() && origin_->end() == OriginConnection::End::ended && !content_.end_of_input()) return on_origin_lost();
+    if (content_.done()) return finish_answer();
+    if (origin_->end() == OriginConnection::End::reset) return on_origin_lost();
+    out.flush();
+}
+
+void ProxyExchange::finish_answer() {
+    stage_ = Stage::none;
+    permit_.reset();
+    if (reusable_ && sender_.done() && origin_->received().empty() && !origin_->dead()) origin_->end_use(context_.loop.now());
+    else drop_origin();
+    visitor_.finish(content_.framing().kind == Framing::Kind::chunked ? content_.trailers() : kNoTrailers);
+}
+
+void ProxyExchange::begin_raw() {
+    if (!upgrading_ || !answer_.wants_upgrade || !answer_.fields.has_member(FieldId::upgrade, "websocket"))
+        return fail(problem::kOriginBadAnswer, "101 that nobody asked for");
+    clock_on_ = false;
+    stage_ = Stage::raw;
+    remove_connection_fields(answer_.fields);
+    answer_.fields.add("Upgrade", "websocket");
+    visitor_.upgrade(answer_);
+    origin_->wake();  // what the visitor has sent behind its request was held back until now
+}
+
+void ProxyExchange::relay_raw() {
+    AnswerWriter& out = visitor_.answer();
+    ReceivedOctets& in = origin_->received();
+    while (!in.empty()) {
+        if (!out.ready()) return;
+        in.consume(out.raw(in.front()));
+    }
+    out.flush();
+    if (origin_->end() == OriginConnection::End::reset) return visitor_.abort();
+    if (origin_->end() == OriginConnection::End::ended && !raw_ended_) {
+        raw_ended_ = true;
+        visitor_.end_raw();
+    }
+}
+
+// ---- When it goes wrong
+
+void ProxyExchange::on_origin_refused(const Refusal& refusal) {
+    fail(problem_of_refusal(refusal), refusal.cause + (refusal.details.empty() ? "" : ": ") + refusal.details);
+}
+
+bool ProxyExchange::may_repeat() const {
+    return !repeated_ && !responded_ && !sender_.content_begun() &&
+           (is_idempotent(visitor_.request().method) || !sender_.begun());
+}
+
+// The stream ended or was cut, and what the origin had sent before is used up.
+void ProxyExchange::on_origin_lost() {
+    const bool reset = origin_->end() == OriginConnection::End::reset;
+    const std::string detail = reset ? origin_->error().detail : "closed by the origin";
+    const bool agent_lost = reset && (origin_->error().code == Errc::unreachable || !context_.origins.agent(route_->agent_id));
+    if (stage_ == Stage::sending && may_repeat() && (kept_ || agent_lost)) {
+        // Outside the lost stream's callback, when whoever holds the tunnels knows of it too.
+        repeated_ = look_again_ = true;
+        stage_ = Stage::waiting;
+        clock_on_ = false;
+        drop_origin();
+        context_.metrics.retried.add();
+        return later_.ask();
+    }
+    fail(agent_lost ? problem::kAgentLost : problem::kOriginLost, detail);
+}
+
+void ProxyExchange::do_later() {
+    if (content_broken_) {
+        content_broken_ = false;
+        if (stage_ != Stage::none) visitor_.break_off(problem::kBrokenContent);
+    } else if (look_again_) {
+        look_again_ = false;
+        if (stage_ == Stage::waiting) find_agent();
+    }
+}
+
+void ProxyExchange::fail(const Problem& problem, std::string_view detail) {
+    const std::string kept_detail(detail);  // may live in what let_go() drops
+    let_go();
+    visitor_.fail_answer(problem, kept_detail);
+}
+
+void ProxyExchange::cancel() { let_go(); }
+
+void ProxyExchange::let_go() {
+    stage_ = Stage::none;
+    clock_on_ = look_again_ = false;
+    context_.loop.dispose(std::move(wait_));
+    permit_.reset();
+    drop_origin();
+}
+
+void ProxyExchange::drop_origin() {
+    if (!origin_) return;
+    origin_->cut();
+    context_.loop.dispose(std::move(origin_));
+}
+
+}  // namespace sallyport

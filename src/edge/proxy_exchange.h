@@ -1,0 +1,111 @@
+// proxy_exchange.h: serves a visitor's requests from origins behind agents: finds the route, waits for agent and permit where
+// needed, sends the request on a stream, and passes the answer on as it comes. Lives on the context's loop; belongs to one
+// visitor connection, and so does the kept-alive stream it holds.
+//
+// Nothing is buffered whole: a visitor that doesn't read leaves octets in the stream's window; an origin that doesn't read
+// leaves them at the visitor. A kept stream that turns out dead is replaced once by a fresh one, if repeating can do no harm:
+// no octet of an answer came, no content is gone, and the method is idempotent (RFC 9110 9.2.2) or nothing was sent at all.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "edge/content_reader.h"
+#include "edge/edge_context.h"
+#include "edge/exchange.h"
+#include "edge/http1_connection.h"
+#include "edge/origin_connection.h"
+#include "edge/request_policy.h"
+#include "edge/request_sender.h"
+#include "wire/http1_parser.h"
+
+namespace sallyport {
+
+class ProxyExchange final : public Exchange, private OriginConnection::User {
+public:
+    ProxyExchange(EdgeContext& context, Http1Connection& visitor);
+    ~ProxyExchange() override;
+
+    void begin() override;
+    void on_content() override;
+    void on_send_ready() override;
+    void cancel() override;
+
+private:
+    enum class Stage {
+        none,
+        waiting,    // for the agent or a permit
+        sending,    // the request is on its way; no final answer yet
+        answering,  // the answer's content
+        raw,        // upgraded
+    };
+
+    // The way to the origin, one step after the other; each goes on with the next, waits, or answers with a problem.
+    bool shown_to_door();
+    bool find_route();
+    void find_agent();
+    void on_online(bool online);
+    void get_permit();
+    void on_permit(Result<std::unique_ptr<Origins::Permit>> permit);
+    void send_request();
+    void write_request(ForwardedFields forwarded);
+    bool use_kept_origin();
+    bool open_origin();
+
+    void on_origin_octets() override;
+    void on_origin_refused(const Refusal& refusal) override;
+    Stream::Pulled on_origin_pull(MutableOctets room) override;
+
+    void pump();
+    bool read_answer_head();
+    void pass_interim();
+    void begin_answer();
+    void begin_raw();
+    void relay_content();
+    void relay_raw();
+    void finish_answer();
+    void on_origin_lost();
+    bool may_repeat() const;
+
+    void on_answer_overdue();
+    void do_later();
+    void fail(const Problem& problem, std::string_view detail = {});
+    void let_go();
+    void drop_origin();
+    const AgentView::Target* target() const;
+
+    EdgeContext& context_;
+    Http1Connection& visitor_;
+
+    // Of the last request's host, so that the next one to the same host needs no look-up.
+    std::shared_ptr<const RouteSnapshot> snapshot_;
+    std::string authority_;
+    std::string host_;
+    const RouteTable::Site* site_ = nullptr;
+
+    Stage stage_ = Stage::none;
+    const Route* route_ = nullptr;  // in snapshot_
+    std::shared_ptr<const AgentView> agent_;
+    std::unique_ptr<Origins::Wait> wait_;
+    std::unique_ptr<Origins::Permit> permit_;
+    std::unique_ptr<OriginConnection> origin_;
+    RequestSender sender_;
+    HeadReader reader_;
+    ResponseHead answer_;
+    ContentReader content_;
+    std::string origin_host_;
+    bool written_ = false;         // the request's head is in sender_
+    bool upgrading_ = false;       // the request asks for WebSocket
+    bool kept_ = false;            // origin_ has served a request before
+    bool responded_ = false;       // octets of an answer have come
+    bool repeated_ = false;
+    bool reusable_ = false;        // the origin may be asked again after this answer
+    bool clock_on_ = false;        // request_timeout runs
+    bool raw_ended_ = false;
+    bool content_broken_ = false;  // the visitor's
+    bool look_again_ = false;      // for the agent, after it was lost with the request
+    unsigned interims_ = 0;
+    Timer answer_clock_;
+    TurnEnd later_;  // what must not be done inside the stream's own callbacks
+};
+
+}  // namespace sallyport

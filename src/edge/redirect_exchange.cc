@@ -1,0 +1,23 @@
+#include "edge/redirect_exchange.h"
+
+#include "wire/host_name.h"
+
+namespace sallyport {
+
+void RedirectExchange::begin() {
+    const RequestHead& head = visitor_.request();
+    const Result<Authority> authority = parse_authority(head.authority);
+    if (!authority || head.form == TargetForm::authority) return visitor_.answer_problem(problem::kBadRequest);
+    std::string location = "https://" + authority->host_text();
+    if (const std::uint16_t port = context_.settings.public_https_port; port != 443) location += ":" + std::to_string(port);
+    location += head.target == "*" ? std::string_view("/") : std::string_view(head.target);
+    answer_.clear();
+    // 308 keeps method and content; for GET and HEAD every client has known 301 since always.
+    answer_.status = head.method == "GET" || head.method == "HEAD" ? 301 : 308;
+    answer_.reason = reason_phrase(answer_.status);
+    answer_.framing = {Framing::Kind::content_length, 0};
+    answer_.fields.add("Location", location);
+    visitor_.answer_whole(answer_, {});
+}
+
+}  // namespace sallyport

@@ -1,0 +1,24 @@
+// redirect_exchange.h: answers every request on the plain port with the same address under https, octet for octet.
+#pragma once
+#include "edge/edge_context.h"
+#include "edge/exchange.h"
+#include "edge/http1_connection.h"
+
+namespace sallyport {
+
+class RedirectExchange final : public Exchange {
+public:
+    RedirectExchange(EdgeContext& context, Http1Connection& visitor) : context_(context), visitor_(visitor) {}
+
+    void begin() override;
+    void on_content() override {}
+    void on_send_ready() override {}
+    void cancel() override {}
+
+private:
+    EdgeContext& context_;
+    Http1Connection& visitor_;
+    ResponseHead answer_;
+};
+
+}  // namespace sallyport

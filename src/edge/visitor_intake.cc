@@ -1,0 +1,119 @@
+#include "edge/visitor_intake.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace sallyport {
+namespace {
+
+constexpr std::string_view kUseHttps =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 53\r\nConnection: close\r\n\r\n"
+    "This port speaks https. Put https:// in the address.\n";
+
+// Says it and leaves, without a reset that would overtake the text: for that nothing may lie unread.
+void tell_to_use_https(int descriptor, LoopBuffers& buffers) {
+    ::send(descriptor, kUseHttps.data(), kUseHttps.size(), MSG_NOSIGNAL);
+    ::shutdown(descriptor, SHUT_WR);
+    ::recv(descriptor, buffers.received.data(), buffers.received.size(), 0);
+}
+
+}  // namespace
+
+class VisitorIntake::Pending final : private Watch::Owner {
+public:
+    Pending(VisitorIntake& intake, Descriptor connection)
+        : place(intake.pending_.size()),
+          intake_(intake),
+          connection_(std::move(connection)),
+          watch_(intake.loop_, connection_.get(), *this),
+          deadline_(intake.loop_, [this] { intake_.refuse(*this, HandshakeRefusal::timeout); }) {}
+
+    // Most ClientHellos are there already, or the next moment.
+    void start() {
+        on_readable();
+        if (done_) return;
+        deadline_.start(intake_.deadline_);
+        watch_.want_read(true);
+    }
+
+    void stop() {
+        done_ = true;
+        watch_.want_read(false);
+        deadline_.cancel();
+        connection_.reset();
+    }
+
+    std::size_t place;
+
+private:
+    void on_readable() override {
+        auto& buffer = intake_.loop_.buffers().received;
+        const ssize_t size = ::recv(connection_.get(), buffer.data(), ClientHelloReader::kMaxOctets, 0);
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (size <= 0) return intake_.refuse(*this, HandshakeRefusal::gone);
+        octets_.append(as_text(Octets(buffer.data(), static_cast<std::size_t>(size))));
+        using Status = ClientHelloReader::Status;
+        switch (reader_.read(as_octets(octets_))) {
+            case Status::need_more: return;
+            case Status::found: return finish();
+            case Status::http:
+                tell_to_use_https(connection_.get(), intake_.loop_.buffers());
+                return intake_.refuse(*this, HandshakeRefusal::plain_http);
+            case Status::not_tls: return intake_.refuse(*this, HandshakeRefusal::not_tls);
+            case Status::malformed: return intake_.refuse(*this, HandshakeRefusal::malformed);
+            case Status::too_large: return intake_.refuse(*this, HandshakeRefusal::too_large);
+        }
+    }
+    void on_writable() override {}
+
+    void finish() {
+        watch_.want_read(false);
+        Descriptor connection = std::move(connection_);
+        std::string octets = std::move(octets_);
+        stop();
+        intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello());
+        intake_.remove(*this);
+    }
+
+    VisitorIntake& intake_;
+    Descriptor connection_;
+    std::string octets_;
+    ClientHelloReader reader_;
+    bool done_ = false;
+    Watch watch_;
+    Timer deadline_;
+};
+
+VisitorIntake::VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Milliseconds deadline, OnHello on_hello)
+    : loop_(loop), metrics_(metrics), deadline_(deadline), on_hello_(std::move(on_hello)) {}
+
+VisitorIntake::~VisitorIntake() = default;
+
+void VisitorIntake::take(Descriptor connection) {
+    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection)));
+    pending_.back()->start();
+}
+
+void VisitorIntake::close_all() {
+    while (!pending_.empty()) {
+        pending_.back()->stop();
+        remove(*pending_.back());
+    }
+}
+
+void VisitorIntake::refuse(Pending& pending, HandshakeRefusal reason) {
+    metrics_.handshakes_refused[static_cast<std::size_t>(reason)].add();
+    pending.stop();
+    remove(pending);
+}
+
+void VisitorIntake::remove(Pending& pending) {
+    const std::size_t place = pending.place;
+    std::swap(pending_[place], pending_.back());
+    pending_[place]->place = place;
+    loop_.dispose(std::move(pending_.back()));
+    pending_.pop_back();
+}
+
+}  // namespace sallyport
