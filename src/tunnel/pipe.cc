@@ -29,6 +29,7 @@ Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string rece
     : loop_(loop),
       role_(role),
       transport_(std::move(transport)),
+      peer_address_(transport_->peer_address()),
       received_at_start_(std::move(received)),
       settings_(settings),
       owner_(&owner),
@@ -39,24 +40,68 @@ Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string rece
       heartbeat_(loop, [this] { on_heartbeat(); }),
       flush_(loop, [this] { flush(); }) {}
 
-Pipe::~Pipe() { transport_->close(); }
+Pipe::~Pipe() { drop_connection(); }
 
 void Pipe::start() {
     transport_->set_owner(this);
     if (!received_at_start_.empty()) {
         std::string received = std::move(received_at_start_);
+        received_at_start_.clear();
         on_receive(std::as_writable_bytes(std::span(received)));
     }
-    if (closed_) return;
+    if (closed_ || !transport_) return;
     ping();
     heartbeat_.start(settings_.heartbeat_timeout);
+}
+
+// ---- connections come and go
+
+// May be called from inside one of the connection's own calls.
+void Pipe::drop_connection() {
+    heartbeat_.cancel();
+    acknowledge_.cancel();
+    urgent_.clear();
+    if (!transport_) return;
+    transport_->close();
+    loop_.dispose(std::move(transport_));
+}
+
+void Pipe::lose(const Error& error) {
+    if (closed_ || !transport_) return;
+    drop_connection();
+    owner_->on_pipe_lost(error);
+}
+
+ByteCount Pipe::freeze() {
+    drop_connection();
+    return received_total_;
+}
+
+Result<> Pipe::resume(TransportPtr transport, std::string received, ByteCount peer_received) {
+    if (closed_) return sallyport::fail(Errc::reset, "the session is over");
+    if (!retained_.acknowledge(peer_received) || !retained_.rewind(peer_received))
+        return sallyport::fail(Errc::protocol, "can't resume from there");
+    drop_connection();
+    transport_ = std::move(transport);
+    peer_address_ = transport_->peer_address();
+    websocket_ = WebSocketDecoder(role_ == TunnelRole::relay ? WebSocketRole::server : WebSocketRole::client);
+    decoder_ = {};
+    acknowledged_total_ = received_total_;  // the handshake has told the peer
+    heard_at_ = loop_.now();
+    ping_under_way_ = false;
+    received_at_start_ = std::move(received);
+    start();
+    if (!transport_ || closed_) return {};
+    flush_soon();
+    tell_room();
+    return {};
 }
 
 // ---- receiving
 
 void Pipe::on_receive(MutableOctets octets) {
     heard_at_ = loop_.now();
-    while (!octets.empty() && !closed_) {
+    while (!octets.empty() && !closed_ && transport_) {
         const auto step = websocket_.feed(octets);
         if (!step) return fail(step.error());
         octets = octets.subspan(step->consumed);
@@ -67,11 +112,14 @@ void Pipe::on_receive(MutableOctets octets) {
             case WebSocketDecoder::Step::Kind::pong: break;
             case WebSocketDecoder::Step::Kind::close: {
                 const auto close = parse_websocket_close(step->payload);
-                return fail({Errc::end_of_stream, close && !close->reason.empty() ? close->reason : "closed by the other side"});
+                const std::string reason = close && !close->reason.empty() ? close->reason : "closed by the other side";
+                // 1001 and above are trouble on the way (an intermediary going away too); 1000 is the peer's own end.
+                if (close && close->code == 1000) return fail({Errc::end_of_stream, reason});
+                return lose({Errc::reset, reason});
             }
         }
     }
-    if (!closed_) acknowledge_soon();
+    if (!closed_ && transport_) acknowledge_soon();
 }
 
 void Pipe::take_frame_piece(const WebSocketDecoder::Step& step) {
@@ -118,22 +166,20 @@ void Pipe::queue_acknowledgement() {
     queue_frame(WebSocketOpcode::binary, ack);
 }
 
-void Pipe::on_receive_end() { fail({Errc::end_of_stream, "the other side ended the connection"}); }
-void Pipe::on_transport_error(const Error& error) { fail(error); }
+void Pipe::on_receive_end() { lose({Errc::end_of_stream, "the other side ended the connection"}); }
+void Pipe::on_transport_error(const Error& error) { lose(error); }
 
 void Pipe::fail(Error error) {
     if (closed_) return;
     closed_ = true;
-    heartbeat_.cancel();
-    acknowledge_.cancel();
-    transport_->close();
+    drop_connection();
     owner_->on_pipe_failed(error);
 }
 
 // ---- sending
 
 void Pipe::queue_frame(WebSocketOpcode opcode, Octets payload) {
-    if (closed_) return;
+    if (closed_ || !transport_) return;
     const bool masked = role_ == TunnelRole::agent;
     const MaskingKey key = masked ? new_masking_key() : MaskingKey{};
     const auto header = write_websocket_header(opcode, payload.size(), masked ? std::optional(key) : std::nullopt);
@@ -144,14 +190,14 @@ void Pipe::queue_frame(WebSocketOpcode opcode, Octets payload) {
         auto* at = reinterpret_cast<std::byte*>(urgent_.data() + begin);
         mask_octets(at, at, payload.size(), key);
     }
-    if (urgent_.size() > kMostUrgent) return fail({Errc::too_large, "the other side asks and doesn't read the answers"});
+    if (urgent_.size() > kMostUrgent) return lose({Errc::too_large, "the other side asks and doesn't read the answers"});
     flush_soon();
 }
 
 void Pipe::flush_soon() { flush_.ask(); }
 
 void Pipe::flush() {
-    while (!closed_ && transport_->send_ready()) {
+    while (!closed_ && transport_ && transport_->send_ready()) {
         const Octets next = retained_.next();
         if (next.empty() && urgent_.empty()) return;
         if (next.empty() || urgent_.size() + 16 + next.size() > Transport::kSendQuantum) {
@@ -203,7 +249,7 @@ void Pipe::on_send_ready() {
 // ---- liveness
 
 void Pipe::ping() {
-    if (ping_under_way_ || closed_) return;
+    if (ping_under_way_ || closed_ || !transport_) return;
     ping_under_way_ = true;
     pinged_at_ = Clock::now();
     const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
@@ -213,7 +259,7 @@ void Pipe::ping() {
 // Two states by turns: a PING is out and something must come within the timeout, or the rest of the interval passes.
 void Pipe::on_heartbeat() {
     if (ping_under_way_ && heard_at_ < pinged_at_)
-        return fail({Errc::timeout, "no octet within the heartbeat timeout"});
+        return lose({Errc::timeout, "no octet within the heartbeat timeout"});
     if (loop_.now() - pinged_at_ < settings_.heartbeat_interval) {
         retained_.release_spare();
         ping_under_way_ = false;
@@ -230,9 +276,7 @@ void Pipe::close(std::uint16_t code, std::string_view reason) {
     queue_frame(WebSocketOpcode::close, as_octets(format_websocket_close(code, reason)));
     flush();
     closed_ = true;
-    heartbeat_.cancel();
-    acknowledge_.cancel();
-    transport_->close();
+    drop_connection();
 }
 
 }  // namespace sallyport

@@ -1,5 +1,6 @@
 // pipe.h: the counted octet pipe between HTTP/2 and a connection: DATA frames that are acknowledged, PING for liveness, each frame
-// one WebSocket binary message (docs/protocol.md). Lives on one loop. What is sent is retained until the peer acknowledges it.
+// one WebSocket binary message (docs/protocol.md). Lives on one loop. What is sent is retained until the peer acknowledges it, so
+// a pipe outlives its connection: a lost one is replaced by resume(), and nothing above notices.
 #pragma once
 #include <chrono>
 #include <string>
@@ -19,7 +20,8 @@ public:
     public:
         virtual void on_pipe_octets(Octets octets) = 0;  // octets of the session, in order
         virtual void on_pipe_room() = 0;                 // there is room again after there was none
-        virtual void on_pipe_failed(const Error& error) = 0;
+        virtual void on_pipe_lost(const Error& error) = 0;    // the connection is gone; the session may go on by resume()
+        virtual void on_pipe_failed(const Error& error) = 0;  // the peer broke the protocol; over
 
     protected:
         ~Owner() = default;
@@ -29,6 +31,14 @@ public:
     Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string received, const TunnelSettings& settings, Owner& owner);
     ~Pipe();
     void start();
+
+    // Gives the connection up, if there is one, and tells how many DATA octets came: from then on the count stands still, as the
+    // peer will send again from there.
+    ByteCount freeze();
+    // Goes on over a new connection whose opening handshake is done; the peer has received `peer_received` octets. Replaces a
+    // connection that is still there. Errc::protocol: those octets are no longer held, or were never sent.
+    Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received);
+    bool connected() const { return transport_ != nullptr; }
 
     // How many octets may wait unsent before writing stops: few, so that what comes next isn't late.
     static constexpr ByteCount kStaged = 64_KiB;
@@ -43,7 +53,7 @@ public:
     void ping();
     std::chrono::microseconds round_trip() const { return round_trip_; }
     TimePoint heard_at() const { return heard_at_; }
-    const SocketAddress& peer_address() const { return transport_->peer_address(); }
+    const SocketAddress& peer_address() const { return peer_address_; }  // of the last connection
 
     // Sends a close frame (RFC 6455 7.1.1) and ends the connection; no calls to the owner after it.
     void close(std::uint16_t code, std::string_view reason);
@@ -60,21 +70,24 @@ private:
     void queue_acknowledgement();
     void on_heartbeat();
     void tell_room();
+    void drop_connection();
+    void lose(const Error& error);
     void fail(Error error);
 
     Loop& loop_;
     TunnelRole role_;
-    TransportPtr transport_;
+    TransportPtr transport_;  // null between two connections
+    SocketAddress peer_address_;
     std::string received_at_start_;
     const TunnelSettings settings_;
     Owner* owner_;
     WebSocketDecoder websocket_;
     PipeDecoder decoder_;
     RetainedOctets retained_;
-    std::string urgent_;            // whole WebSocket frames that go before the next DATA; bounded by kMostUrgent
+    std::string urgent_;            // whole WebSocket frames that go before the next DATA; bounded by kMostUrgent; dies with the connection
     ByteCount received_total_ = 0;  // DATA octets of this session
     ByteCount acknowledged_total_ = 0;
-    bool closed_ = false;
+    bool closed_ = false;   // for good
     bool starved_ = false;  // make_room() said no, on_pipe_room() is owed
     bool ping_under_way_ = false;
     TimePoint pinged_at_{};

@@ -70,6 +70,8 @@ public:
           pipe_(loop, role, std::move(transport), std::move(received), settings, *this),
           session_(loop, role, pipe_, settings, *this),
           control_(*this),
+          resume_window_(settings.resume_window),
+          window_(loop, [this] { end({Errc::timeout, "no new connection within the resume window"}, 1001); }),
           begin_(loop, [this] { begin(); }),
           report_end_(loop, [this] { owner_.on_tunnel_closed(*end_); }) {
         session_.start();
@@ -84,6 +86,18 @@ public:
         if (const Result<> sent = control_.send(line); !sent) close(sent.error());
     }
     void close(Error reason) override { end(std::move(reason), 1000); }
+    ByteCount freeze() override {
+        if (!window_.running()) window_.start(resume_window_);
+        return pipe_.freeze();
+    }
+    Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received) override {
+        if (end_) return fail(Errc::reset, end_->detail);
+        window_.cancel();
+        Result<> resumed = pipe_.resume(std::move(transport), std::move(received), peer_received);
+        if (!resumed) end(resumed.error(), 1002);
+        return resumed;
+    }
+    bool connected() const override { return pipe_.connected(); }
     void ping() override {
         pipe_.ping();
         pipe_.flush_soon();
@@ -111,6 +125,7 @@ private:
     void end(Error reason, std::uint16_t close_code) {
         if (end_) return;
         end_ = std::move(reason);
+        window_.cancel();
         session_.shut_down(*end_);
         pipe_.close(close_code, end_->code == Errc::internal ? "" : end_->detail);
         report_end_.ask();
@@ -118,6 +133,11 @@ private:
 
     void on_pipe_octets(Octets octets) override { session_.receive(octets); }
     void on_pipe_room() override { session_.pump(); }
+    void on_pipe_lost(const Error& error) override {
+        if (resume_window_.count() == 0) return end(error, 1002);
+        window_.start(resume_window_);
+        owner_.on_tunnel_lost(error);
+    }
     void on_pipe_failed(const Error& error) override { end(error, 1002); }
 
     void on_session_ready() override { owner_.on_tunnel_ready(); }
@@ -143,6 +163,8 @@ private:
     Pipe pipe_;
     Http2Session session_;
     ControlStream control_;  // its stream goes before the session
+    std::chrono::milliseconds resume_window_;
+    Timer window_;
     TurnEnd begin_;
     TurnEnd report_end_;
 };

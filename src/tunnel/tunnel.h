@@ -20,6 +20,7 @@ struct TunnelSettings {
     std::chrono::milliseconds heartbeat_interval{30'000};
     std::chrono::milliseconds heartbeat_timeout{10'000};  // after a PING, until any octet arrives
     std::chrono::milliseconds ack_delay{200};
+    std::chrono::milliseconds resume_window{0};  // how long a session waits for a new connection; 0: it ends with its connection
     ByteCount retained = 4_MiB;         // most unacknowledged octets kept; sending pauses at it
     ByteCount first_window = 64_KiB;    // receive window of a new stream
     ByteCount largest_window = 1_MiB;   // to which it grows while its reader keeps up
@@ -45,6 +46,8 @@ public:
         virtual void on_tunnel_control(std::string_view line) = 0;
         // Agent only. Set an owner before returning; accept or refuse now or later.
         virtual void on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) = 0;
+        // The connection is gone, the session waits for resume(). Only with a resume_window; on_tunnel_closed follows at its end.
+        virtual void on_tunnel_lost(const Error&) {}
         // The last call. Every stream was reset before it.
         virtual void on_tunnel_closed(const Error& reason) = 0;
 
@@ -63,6 +66,14 @@ public:
 
     virtual void send_control(std::string_view line) = 0;  // without newline; queued up to 1 MiB, then the tunnel closes
     virtual void close(Error reason) = 0;                  // resets streams, then on_tunnel_closed from the loop, not inside this call
+
+    // Gives up the connection, if there is one, to be replaced; the count of DATA octets received stands still from here on and goes
+    // into the new connection's opening handshake.
+    virtual ByteCount freeze() = 0;
+    // Goes on over a new connection whose opening handshake is done; `peer_received` is what the peer said it has. Streams don't notice.
+    // Fails, and ends the session, if those octets are no longer held.
+    virtual Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received) = 0;
+    virtual bool connected() const = 0;
 
     // Asks for a sign of life now (a PING, unless one is under way); heard_at() moves with the next octets from the peer.
     // Closes nothing by itself: who asks decides how long to wait.

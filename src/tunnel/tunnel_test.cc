@@ -77,6 +77,7 @@ struct End final : Tunnel::Owner {
         peer.stalled = request.target == "stalled";
         peer.stream = std::move(stream);
     }
+    void on_tunnel_lost(const Error& error) override { lost = error; }
     void on_tunnel_closed(const Error& error) override { closed = error; }
     Loop& loop;
     std::unique_ptr<Tunnel> tunnel;
@@ -84,7 +85,7 @@ struct End final : Tunnel::Owner {
     std::vector<std::string> control;
     std::vector<OpenRequest> requests;
     std::vector<std::unique_ptr<Peer>> incoming;
-    std::optional<Error> closed;
+    std::optional<Error> lost, closed;
 };
 
 class TunnelTest : public testing::Test {
@@ -237,6 +238,85 @@ TEST_F(TunnelTest, RandomStreamsStayOctetExact) {
     }
     run_until([&] { return std::ranges::all_of(sent, [](auto& pair) { return pair.first->ended; }); });
     for (auto& [visitor, octets] : sent) EXPECT_TRUE(visitor->received == octets);
+}
+
+// Both ends over connections that a test cuts and replaces, as agent and relay do it: freeze, tell the counts, resume.
+class ResumeTest : public TunnelTest {
+protected:
+    void SetUp() override {
+        settings_.resume_window = 10s;
+        settings_.ack_delay = 1ms;
+        connect(settings_);
+    }
+    // Whatever is on the way is lost, in either direction.
+    void replace_connection() {
+        std::array<int, 2> ends;
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+        const ByteCount relay_has = relay_.tunnel->freeze();
+        const ByteCount agent_has = agent_.tunnel->freeze();
+        ASSERT_TRUE(relay_.tunnel->resume(make_plain_transport(loop_, Descriptor(ends[0])), "", agent_has));
+        ASSERT_TRUE(agent_.tunnel->resume(make_plain_transport(loop_, Descriptor(ends[1])), "", relay_has));
+    }
+    TunnelSettings settings_;
+};
+
+TEST_F(ResumeTest, NoOctetIsLostOrDoubledThroughManyCuts) {
+    for (unsigned seed = 0; seed < 20; ++seed) {
+        std::mt19937 random(seed);
+        std::map<Peer*, std::string> sent;
+        for (int i = 0; i < 5; ++i) {
+            Peer& visitor = open("echo");
+            sent[&visitor] = random_octets(random() % 3'000'000);
+            visitor.send(sent[&visitor]);
+            visitor.finish();
+        }
+        const auto all_ended = [&] { return std::ranges::all_of(sent, [](auto& pair) { return pair.first->ended; }); };
+        for (int cuts = 0; !all_ended(); ++cuts) {
+            for (auto turns = random() % 30; turns > 0 && !all_ended(); --turns) loop_.turn(1ms);
+            if (cuts < 200) replace_connection();
+            ASSERT_FALSE(relay_.closed || agent_.closed);
+        }
+        for (auto& [visitor, octets] : sent) {
+            EXPECT_TRUE(visitor->received == octets);
+            EXPECT_FALSE(visitor->reset);
+        }
+        opened_.clear();
+        agent_.incoming.clear();
+    }
+}
+
+TEST_F(ResumeTest, ALostConnectionIsToldAndTheSessionWaits) {
+    Peer& visitor = open("echo");
+    visitor.send("before ");
+    run_until([&] { return visitor.received == "before "; });
+    agent_.tunnel->freeze();
+    run_until([&] { return relay_.lost.has_value(); });
+    EXPECT_FALSE(relay_.tunnel->connected());
+    visitor.send("after");  // waits in the ring
+    loop_.turn(0ms);
+    replace_connection();
+    run_until([&] { return visitor.received == "before after"; });
+    EXPECT_FALSE(visitor.reset || relay_.closed);
+}
+
+TEST_F(ResumeTest, AfterTheWindowStreamsAreResetAndTheTunnelCloses) {
+    settings_.resume_window = 10ms;
+    connect(settings_);
+    Peer& visitor = open("echo");
+    run_until([&] { return visitor.accepted; });
+    agent_.tunnel->freeze();
+    while (!relay_.closed || !agent_.closed) loop_.turn(20ms);
+    EXPECT_TRUE(visitor.reset);
+    EXPECT_EQ(relay_.closed->code, Errc::timeout);
+}
+
+TEST_F(ResumeTest, ACountThatCannotBeEndsTheSession) {
+    run_until([&] { return relay_.ready; });
+    std::array<int, 2> ends;
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    const Descriptor other(ends[1]);
+    EXPECT_FALSE(relay_.tunnel->resume(make_plain_transport(loop_, Descriptor(ends[0])), "", 1'000'000'000));
+    while (!relay_.closed) loop_.turn(20ms);
 }
 
 TEST(TunnelLiveness, ASilentPeerIsTimedOut) {
