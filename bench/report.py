@@ -7,6 +7,8 @@ import statistics
 
 from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENT_KIB
 
+QUIET = 0.2  # cores; an idle machine's daemons stay far below
+
 
 class Results:
     def __init__(self):
@@ -14,6 +16,7 @@ class Results:
         self.cross_loop = []      # of {figure: ratio to the agent's own loop}
         self.idle_agent_kib = None
         self.failures = []        # texts
+        self.busy_cores = []      # before each round: what others used of the machine
 
     def median(self, way, figure):
         values = [one[way][figure] for one in self.rounds if figure in one.get(way, {})]
@@ -59,6 +62,7 @@ class Results:
             "medians": medians,
             "rounds": self.rounds,
             "cross_loop_rounds": self.cross_loop,
+            "busy_cores": self.busy_cores,
             "floors": self.floors(),
             "failures": self.failures,
         }
@@ -94,4 +98,6 @@ def table(results):
     if cross := results.cross_loop_medians():
         lines.append("cross-loop stream against the agent's own loop (c/c): "
                      + ", ".join(f"{name.removeprefix('cross_loop_')} {_ratio(value)}" for name, value in cross.items()))
+    if results.busy_cores and (busy := statistics.median(results.busy_cores)) > QUIET:
+        lines.append(f"Others kept {busy:.1f} cores of this machine busy meanwhile: read latencies and rates with that in mind.")
     return "\n".join(lines)

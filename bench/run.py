@@ -16,6 +16,7 @@ import time
 
 import report
 from measure import idle_agents
+from measure.machine import busy_cores
 from measure.rows import ROWS, Rows, cross_loop
 from measure.tools import Tools
 from peers import nginx
@@ -145,7 +146,8 @@ def measure_all(arguments, plan):
         with contextlib.ExitStack() as stack:
             ways = {name: stack.enter_context(WAYS[name](setting)) for name in arguments.ways}
             for number in range(plan.rounds):
-                say(f"round {number + 1} of {plan.rounds}")
+                results.busy_cores.append(round(busy_cores(), 2))
+                say(f"round {number + 1} of {plan.rounds} (others keep {results.busy_cores[-1]:.1f} cores busy)")
                 run_round(number, results, setting, plan, ways, arguments.rows)
     return results
 
@@ -180,6 +182,8 @@ def main():
         plan = dataclasses.replace(plan, rounds=arguments.rounds)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))  # 1,000 agents in one process
+    for name in [name for name in os.environ if name.startswith("SALLYPORT_")]:
+        del os.environ[name]  # the configuration of somebody else's relay or agent
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     try:
         require_programs(arguments)
