@@ -18,17 +18,34 @@ std::size_t find_octet(std::string_view text, char octet, std::size_t from = 0) 
     return at ? static_cast<std::size_t>(static_cast<const char*>(at) - text.data()) : npos;
 }
 
-// One pass without branches, so that it is vectorised: no control octet but HTAB and line ends, and each CR is one of the
-// `lines` whose LF was seen right behind it.
+struct Controls {
+    std::uint8_t bad = 0;
+    std::uint8_t carriage_returns = 0;
+};
+
+// No branches and sums of one octet, so that it is vectorised; at most 255 octets.
+Controls look_for_controls(const char* text, std::size_t count) {
+    Controls out;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto octet = static_cast<std::uint8_t>(text[i]);
+        out.carriage_returns = static_cast<std::uint8_t>(out.carriage_returns + (octet == '\r'));
+        out.bad |= static_cast<std::uint8_t>((octet < 0x20) & (octet != '\t') & (octet != '\r') & (octet != '\n'));
+        out.bad |= static_cast<std::uint8_t>(octet == 0x7f);
+    }
+    return out;
+}
+
+// Whether there is a control octet but HTAB and line ends, or a CR more than the `lines` whose LF was seen right behind it.
 bool has_stray_controls(std::string_view text, std::size_t lines) {
+    constexpr std::size_t block = 128;
     std::size_t carriage_returns = 0;
     std::uint8_t bad = 0;
-    for (const char c : text) {
-        const auto octet = static_cast<std::uint8_t>(c);
-        carriage_returns += octet == '\r';
-        bad |= static_cast<std::uint8_t>((octet < 0x20) & (octet != '\t') & (octet != '\r') & (octet != '\n'));
-        bad |= static_cast<std::uint8_t>(octet == 0x7f);
-    }
+    const auto take = [&](Controls found) {
+        bad |= found.bad;
+        carriage_returns += found.carriage_returns;
+    };
+    for (; text.size() >= block; text.remove_prefix(block)) take(look_for_controls(text.data(), block));
+    take(look_for_controls(text.data(), text.size()));
     return bad != 0 || carriage_returns != lines;
 }
 
