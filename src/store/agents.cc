@@ -8,10 +8,10 @@
 namespace sallyport::store {
 namespace {
 
-constexpr std::size_t kMaxProposedTargets = 100;
+constexpr std::size_t kMaxProposedTargets = 16;  // as many as an enrolment code carries
 
 Result<std::vector<ProposedTarget>> check_proposed(const std::vector<ProposedTarget>& targets) {
-    if (targets.size() > kMaxProposedTargets) return fail(Errc::too_large, "more than 100 targets for one agent");
+    if (targets.size() > kMaxProposedTargets) return fail(Errc::too_large, "more than 16 targets for one agent");
     std::vector<ProposedTarget> checked = targets;
     for (const ProposedTarget& target : checked) {
         if (auto name = check_target(target.name); !name) return std::unexpected(name.error());

@@ -21,8 +21,8 @@ std::string lower_cased(std::string_view text) {
 }
 
 bool is_label(std::string_view label) {
-    return !label.empty() && label.size() <= kMaxLabel && is_alphanumeric(label.front()) && is_alphanumeric(label.back()) &&
-           std::ranges::all_of(label, [](char c) { return is_alphanumeric(c) || c == '-'; });
+    return !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' &&
+           std::ranges::all_of(label, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
 }
 
 bool is_dns_name(std::string_view name) {
@@ -51,7 +51,7 @@ std::string shown(std::string_view text) {
 
 Result<std::string> check_agent_name(std::string_view name) {
     std::string lower = lower_cased(name);
-    if (!is_label(lower))
+    if (!is_label(lower) || lower.contains('_'))
         return fail(Errc::invalid_argument, "agent name " + shown(name) +
                                                 ": use 1 to 63 letters, digits and '-' (no '-' at either end)");
     return lower;
@@ -104,13 +104,15 @@ Result<std::string> check_target(std::string_view target) {
 
 Result<std::string> check_target_url(std::string_view url) {
     const auto refuse = [&] {
-        return fail(Errc::invalid_argument, "target " + shown(url) + ": write it as http://host:port or https://host:port");
+        return fail(Errc::invalid_argument, "target " + shown(url) + ": write it as http://host:port, https://host:port or tcp://host:port");
     };
     if (url.size() > kMaxTarget) return refuse();
     std::string_view authority = url;
-    if (authority.starts_with("https://")) authority.remove_prefix(8);
-    else if (authority.starts_with("http://")) authority.remove_prefix(7);
-    else return refuse();
+    const auto scheme_end = authority.find("://");
+    if (scheme_end == std::string_view::npos) return refuse();
+    const std::string_view scheme = authority.substr(0, scheme_end);
+    if (scheme != "http" && scheme != "https" && scheme != "tcp") return refuse();
+    authority.remove_prefix(scheme_end + 3);
     const auto colon = authority.rfind(':');
     if (colon == std::string_view::npos) return refuse();
     const std::string_view digits = authority.substr(colon + 1);

@@ -12,7 +12,8 @@ namespace sallyport::store {
 // One DNS label (RFC 1123 2.1): a-z 0-9 and '-' inside, at most 63 octets. Lower-cased.
 Result<std::string> check_agent_name(std::string_view name);
 
-// A DNS name of at most 253 octets, lower-cased, without the dot at the end; "*.example.org" covers one label.
+// A DNS name of at most 253 octets, lower-cased, without the dot at the end; "*.example.org" covers one label. '_' is taken
+// (names with it are in use), and so are IPv4 addresses, for trials.
 // Other scripts come as A-labels ("xn--…").
 Result<std::string> check_hostname(std::string_view hostname);
 
@@ -24,7 +25,7 @@ Result<std::string> check_path_prefix(std::string_view prefix);
 // without space, quote, '/' or '@'.
 Result<std::string> check_target(std::string_view target);
 
-// scheme://host:port, scheme one of http, https; what an agent could put into its table. At most 255 octets.
+// scheme://host:port, scheme one of http, https, tcp; what an agent could put into its table. At most 255 octets.
 Result<std::string> check_target_url(std::string_view url);
 
 Result<ForwardClientIp> parse_forward_client_ip(std::string_view text);  // auto | always | never

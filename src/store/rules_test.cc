@@ -37,7 +37,7 @@ TEST(Rules, HostnameIsADnsNameOrAWildcardOverOne) {
                  {"*.example.org", "*.example.org"}, {"xn--hme-sna.example", "xn--hme-sna.example"}, {"127.0.0.1", "127.0.0.1"},
                  {longest, longest}, {longest + "a", ""}, {"*", ""}, {"*.org", ""}, {"a.*.org", ""}, {"*a.example.org", ""},
                  {"", ""}, {".", ""}, {"a..b", ""}, {"a.b..", ""}, {"home.example.org:443", ""}, {"[::1]", ""}, {"h\xc3\xb6me.de", ""},
-                 {"a/b", ""}, {"a_b.example.org", ""}});
+                 {"a/b", ""}, {"a_b.example.org", "a_b.example.org"}, {"-a.example.org", ""}});
 }
 
 TEST(Rules, PathPrefixIsAbsoluteAndPlain) {
@@ -54,7 +54,7 @@ TEST(Rules, TargetIsAName) {
 TEST(Rules, TargetUrlHasSchemeHostAndPort) {
     expect_rows(check_target_url, {{"http://radio:8000", "http://radio:8000"}, {"https://192.168.1.9:443", "https://192.168.1.9:443"},
                                    {"http://[fe80::1]:80", "http://[fe80::1]:80"}, {"http://radio", ""}, {"radio:80", ""},
-                                   {"ftp://radio:21", ""}, {"http://radio:0", ""}, {"http://radio:65536", ""}, {"http://:80", ""},
+                                   {"ftp://radio:21", ""}, {"tcp://nas.lan:22", "tcp://nas.lan:22"}, {"http://radio:0", ""}, {"http://radio:65536", ""}, {"http://:80", ""},
                                    {"http://radio:80/x", ""}, {"http://u@radio:80", ""}, {"http://a b:80", ""}});
 }
 
