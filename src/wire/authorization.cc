@@ -19,7 +19,8 @@ bool is_id(std::string_view text) {
 }
 
 bool is_secret(std::string_view text) {
-    return !text.empty() && text.size() <= kMaxSecret && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+    return !text.empty() && text.size() <= kMaxSecret &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 Result<SharedCredential> split(std::string_view text, char separator, Errc code) {
@@ -31,7 +32,9 @@ Result<SharedCredential> split(std::string_view text, char separator, Errc code)
 
 // The text behind "<scheme> ". Empty if the scheme is another one.
 std::string_view behind_scheme(std::string_view value, std::string_view scheme) {
-    if (value.size() <= scheme.size() || value[scheme.size()] != ' ' || !equals_ignoring_case(value.substr(0, scheme.size()), scheme)) return {};
+    if (value.size() <= scheme.size() || value[scheme.size()] != ' ' ||
+        !equals_ignoring_case(value.substr(0, scheme.size()), scheme))
+        return {};
     return trim_ows(value.substr(scheme.size()));
 }
 
@@ -47,11 +50,14 @@ Result<SharedCredential> parse_token(std::string_view token) { return split(toke
 
 Secret format_token(const SharedCredential& credential) { return Secret(join(credential, '.')); }
 
-Result<SharedCredential> parse_bearer(std::string_view value) { return split(behind_scheme(value, "Bearer"), '.', Errc::unauthorized); }
+Result<SharedCredential> parse_bearer(std::string_view value) {
+    return split(behind_scheme(value, "Bearer"), '.', Errc::unauthorized);
+}
 
 Result<SharedCredential> parse_basic(std::string_view value) {
     const std::string_view encoded = behind_scheme(value, "Basic");
-    if (encoded.empty() || encoded.size() > 2 * (kMaxId + kMaxSecret)) return fail(Errc::unauthorized, "another scheme");
+    if (encoded.empty() || encoded.size() > 2 * (kMaxId + kMaxSecret))
+        return fail(Errc::unauthorized, "another scheme");
     Result<std::string> text = from_base64(encoded);
     if (!text) return fail(Errc::unauthorized, "malformed credential");
     const Secret decoded(std::move(*text));  // wiped when it dies

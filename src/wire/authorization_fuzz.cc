@@ -14,7 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!again || again->key_id != proof->key_id || again->proof != proof->proof) std::abort();
         (void)verify_concealed_proof(*proof, as_octets(proof->public_key), as_octets(std::string(48, 'x')));
     }
-    if (const auto credential = parse_bearer(in); credential && !parse_bearer(format_bearer(*credential).reveal())) std::abort();
-    if (const auto credential = parse_basic(in); credential && !parse_basic(format_basic(*credential).reveal())) std::abort();
+    if (const auto credential = parse_bearer(in); credential && !parse_bearer(format_bearer(*credential).reveal()))
+        std::abort();
+    if (const auto credential = parse_basic(in); credential && !parse_basic(format_basic(*credential).reveal()))
+        std::abort();
     return 0;
 }

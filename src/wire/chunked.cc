@@ -85,7 +85,8 @@ Result<ChunkedDecoder::Step> ChunkedDecoder::feed(Octets octets) {
                 break;
             case State::extension:
                 if (in[at] == '\r') state_ = State::size_lf;
-                else if (!syntax::is(in[at], syntax::kFieldOctet)) return refuse({Errc::protocol, "control octet in a chunk extension"});
+                else if (!syntax::is(in[at], syntax::kFieldOctet))
+                    return refuse({Errc::protocol, "control octet in a chunk extension"});
                 else if (++extension_ > kMaxExtensionOctets) return refuse({Errc::too_large, "chunk extension"});
                 ++at;
                 break;

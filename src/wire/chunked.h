@@ -1,6 +1,6 @@
-// chunked.h: the chunked transfer coding, both ways (RFC 9112 7.1). Decoding is incremental and strict: CRLF only, sizes
-// of at most 16 hex digits and below 2^63, extensions at most 256 octets a chunk and dropped, trailer section at most
-// 16 KiB with fields that may not stand there dropped (RFC 9110 6.5.1). Content is never copied. No I/O.
+// chunked.h: the chunked transfer coding, both ways (RFC 9112 7.1). Decoding is incremental and strict: CRLF only,
+// sizes of at most 16 hex digits and below 2^63, extensions at most 256 octets a chunk and dropped, trailer section
+// at most 16 KiB with fields that may not stand there dropped (RFC 9110 6.5.1). Content is never copied. No I/O.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -33,7 +33,19 @@ public:
     static constexpr std::size_t kMaxTrailerFields = 64;
 
 private:
-    enum class State { size_start, size, size_space, extension, size_lf, content, content_cr, content_lf, trailer, done, failed };
+    enum class State {
+        size_start,
+        size,
+        size_space,
+        extension,
+        size_lf,
+        content,
+        content_cr,
+        content_lf,
+        trailer,
+        done,
+        failed
+    };
     Result<> take_size_octet(char c);
     Result<std::size_t> take_trailer_line(std::string_view in);
     Result<> add_trailer(std::string_view line);
@@ -49,7 +61,7 @@ private:
 
 // Appends "<size in hex>CRLF". size must not be 0 (that would be the last chunk).
 void write_chunk_head(std::string& out, ByteCount size);
-inline constexpr std::string_view kChunkEnd = "\r\n";       // behind the octets of each chunk
+inline constexpr std::string_view kChunkEnd = "\r\n";        // behind the octets of each chunk
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";  // with an empty trailer section
 void write_last_chunk(std::string& out, const FieldSection& trailers);
 

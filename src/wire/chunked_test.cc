@@ -27,7 +27,8 @@ void feed(ChunkedDecoder& decoder, std::string_view in, Answer& answer) {
         answer.consumed += step->consumed;
         if (step->done) {
             answer.end = "done";
-            for (const Field& field : decoder.trailers()) answer.trailers += std::string(field.name) + "=" + std::string(field.value) + ";";
+            for (const Field& field : decoder.trailers())
+                answer.trailers += std::string(field.name) + "=" + std::string(field.value) + ";";
             return;
         }
         in.remove_prefix(step->consumed);
@@ -63,7 +64,9 @@ TEST(Chunked, DecodesStrictly) {
         {"two, hex, leading zeros", "00A\r\n0123456789\r\n1\r\nx\r\n000\r\n\r\nNEXT", {"0123456789x", "done", 30, ""}},
         {"content that looks like framing", "4\r\n\r\n\r\n\r\n0\r\n\r\n", {"\r\n\r\n", "done", 14, ""}},
         {"extensions", "1;a=b;c=\"d\"\r\nx\r\n0 ; z\r\n\r\n", {"x", "done", 25, ""}},
-        {"trailers", "0\r\nServer-Timing: a\r\nContent-Length: 5\r\nB:\r\n\r\n", {"", "done", 46, "Server-Timing=a;B=;"}},
+        {"trailers",
+         "0\r\nServer-Timing: a\r\nContent-Length: 5\r\nB:\r\n\r\n",
+         {"", "done", 46, "Server-Timing=a;B=;"}},
         {"cut", "5\r\nhel", {"hel", "more", 6, ""}},
         {"no size", "\r\n", {"", "protocol"}},
         {"signed", "+5\r\nhello\r\n", {"", "protocol"}},

@@ -20,7 +20,8 @@ constexpr std::uint16_t kAlpn = 16;
 
 std::uint8_t octet_at(std::string_view in, std::size_t at) { return static_cast<std::uint8_t>(in[at]); }
 
-// Takes length-prefixed pieces off the front; once something does not fit, everything after is empty and failed() is true.
+// Takes length-prefixed pieces off the front; once something does not fit, everything after is empty and failed() is
+// true.
 class Cursor {
 public:
     explicit Cursor(std::string_view in) : in_(in) {}
@@ -81,11 +82,12 @@ std::optional<ClientHello> parse(std::string_view body) {
     ClientHello hello;
     Cursor in(body);
     const std::string_view version = in.take(2);
-    in.take(32);    // random
+    in.take(32);  // random
     const bool session_ok = in.vector(1).size() <= 32;
     const std::size_t suites = in.vector(2).size();
     const std::size_t compressions = in.vector(1).size();
-    if (in.failed() || !session_ok || version[0] != 3 || suites < 2 || suites % 2 != 0 || compressions == 0) return std::nullopt;
+    if (in.failed() || !session_ok || version[0] != 3 || suites < 2 || suites % 2 != 0 || compressions == 0)
+        return std::nullopt;
     if (in.empty()) return hello;  // TLS 1.2 without extensions
     Cursor extensions(in.vector(2));
     if (in.failed() || !in.empty()) return std::nullopt;
@@ -94,7 +96,8 @@ std::optional<ClientHello> parse(std::string_view body) {
         const std::size_t type = extensions.number(2);
         const std::string_view extension = extensions.vector(2);
         if (extensions.failed()) return std::nullopt;
-        if (type == kServerName && (std::exchange(seen_name, true) || !take_server_name(extension, hello.server_name))) return std::nullopt;
+        if (type == kServerName && (std::exchange(seen_name, true) || !take_server_name(extension, hello.server_name)))
+            return std::nullopt;
         if (type == kAlpn && (std::exchange(seen_alpn, true) || !take_alpn(extension, hello.alpn))) return std::nullopt;
     }
     return hello;

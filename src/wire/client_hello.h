@@ -1,6 +1,6 @@
-// client_hello.h: reads server name and ALPN out of the first octets of a TLS connection (RFC 8446 4.1.2, RFC 6066 3, RFC 7301)
-// without consuming them, so that a connection can be sorted before TLS begins. The message may be cut anywhere and
-// spread over any number of records, up to 64 KiB. No I/O, no TLS.
+// client_hello.h: reads server name and ALPN out of the first octets of a TLS connection (RFC 8446 4.1.2, RFC 6066 3,
+// RFC 7301) without consuming them, so that a connection can be sorted before TLS begins. The message may be cut
+// anywhere and spread over any number of records, up to 64 KiB. No I/O, no TLS.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -12,7 +12,7 @@
 namespace sallyport {
 
 struct ClientHello {
-    std::string server_name;        // lower-case and valid per parse_host_name(); empty if none was sent or it was no valid name
+    std::string server_name;        // lower-case, valid per parse_host_name(); empty if none was sent or it was no name
     std::vector<std::string> alpn;  // in the client's order; at most 16 kept
 
     bool offers(std::string_view protocol) const;
@@ -29,7 +29,8 @@ public:
         too_large,  // over 64 KiB
     };
 
-    // Give it everything received so far at each call; it goes on where it stopped. The answer, once not need_more, stays.
+    // Give it everything received so far at each call; it goes on where it stopped. The answer, once not need_more,
+    // stays.
     Status read(Octets in);
 
     const ClientHello& hello() const { return hello_; }  // after found
@@ -41,7 +42,7 @@ private:
     Status take_message();
 
     ClientHello hello_;
-    std::string message_;       // handshake octets without record headers
+    std::string message_;  // handshake octets without record headers
     std::size_t next_record_ = 0;
     Status status_ = Status::need_more;
 };

@@ -15,7 +15,9 @@ std::string number(std::size_t value, int octets) {
     return out;
 }
 std::string vector_of(const std::string& body, int length_octets) { return number(body.size(), length_octets) + body; }
-std::string extension(int type, const std::string& body) { return number(static_cast<std::size_t>(type), 2) + vector_of(body, 2); }
+std::string extension(int type, const std::string& body) {
+    return number(static_cast<std::size_t>(type), 2) + vector_of(body, 2);
+}
 std::string server_name(const std::string& name) { return extension(0, vector_of('\0' + vector_of(name, 2), 2)); }
 std::string alpn(const std::vector<std::string>& protocols) {
     std::string list;
@@ -29,7 +31,8 @@ std::string body_of(const std::string& extensions) {
 std::string message(const std::string& body) { return '\x01' + vector_of(body, 3); }
 std::string records(const std::string& octets, std::size_t size = 16'384) {
     std::string out;
-    for (std::size_t at = 0; at < octets.size(); at += size) out += "\x16\x03\x01" + vector_of(octets.substr(at, size), 2);
+    for (std::size_t at = 0; at < octets.size(); at += size)
+        out += "\x16\x03\x01" + vector_of(octets.substr(at, size), 2);
     return out;
 }
 
@@ -58,7 +61,8 @@ std::string read_however_cut(const std::string& in) {
     }
     ClientHelloReader slow;
     std::string got = "need_more";
-    for (std::size_t size = 0; size <= in.size() && got == "need_more"; ++size) got = show(slow, std::string_view(in).substr(0, size));
+    for (std::size_t size = 0; size <= in.size() && got == "need_more"; ++size)
+        got = show(slow, std::string_view(in).substr(0, size));
     EXPECT_EQ(got, expected) << "octet by octet";
     return expected;
 }
@@ -73,12 +77,15 @@ TEST(ClientHello, FindsNameAndProtocols) {
     };
     const std::vector<Row> rows = {
         {"both", records(message(body_of(both))), "found home.example.org h2 http/1.1"},
-        {"more behind it", records(message(body_of(both))) + "\x14\x03\x03\x00\x01\x01", "found home.example.org h2 http/1.1"},
+        {"more behind it", records(message(body_of(both))) + "\x14\x03\x03\x00\x01\x01",
+         "found home.example.org h2 http/1.1"},
         {"records of one octet", records(message(body_of(both)), 1), "found home.example.org h2 http/1.1"},
         {"records of 7 octets", records(message(body_of(both)), 7), "found home.example.org h2 http/1.1"},
         {"17 KiB in two records", records(message(body_of(large))), "found home.example.org h2 http/1.1"},
         {"no name", records(message(body_of(alpn({"sallyport/1"})))), "found  sallyport/1"},
-        {"no extensions", records(message("\x03\x03" + std::string(32, 'r') + vector_of("", 1) + vector_of("\xc0\x2f", 2) + vector_of(std::string(1, '\0'), 1))),
+        {"no extensions",
+         records(message("\x03\x03" + std::string(32, 'r') + vector_of("", 1) + vector_of("\xc0\x2f", 2) +
+                         vector_of(std::string(1, '\0'), 1))),
          "found "},
         {"an address is no name", records(message(body_of(server_name("127.0.0.1")))), "found "},
         {"a dot at the end is no name", records(message(body_of(server_name("a.example.")))), "found "},
@@ -87,14 +94,22 @@ TEST(ClientHello, FindsNameAndProtocols) {
         {"name twice", records(message(body_of(server_name("a.example") + server_name("b.example")))), "malformed"},
         {"empty name list", records(message(body_of(extension(0, vector_of("", 2))))), "malformed"},
         {"name list too short", records(message(body_of(extension(0, std::string(1, '\0'))))), "malformed"},
-        {"octets behind the name list", records(message(body_of(extension(0, vector_of('\0' + vector_of("a", 2), 2) + "x")))), "malformed"},
+        {"octets behind the name list",
+         records(message(body_of(extension(0, vector_of('\0' + vector_of("a", 2), 2) + "x")))), "malformed"},
         {"empty protocol", records(message(body_of(alpn({""})))), "malformed"},
-        {"extension longer than all", records(message(body_of(std::string("\x00\x10\xff\xff" "a", 5)))), "malformed"},
+        {"extension longer than all",
+         records(message(body_of(std::string("\x00\x10\xff\xff"
+                                             "a",
+                                             5)))),
+         "malformed"},
         {"octets behind the extensions", records(message(body_of(both) + "x")), "malformed"},
-        {"no cipher suite", records(message("\x03\x03" + std::string(32, 'r') + vector_of("", 1) + vector_of("", 2) + vector_of("a", 1))), "malformed"},
+        {"no cipher suite",
+         records(message("\x03\x03" + std::string(32, 'r') + vector_of("", 1) + vector_of("", 2) + vector_of("a", 1))),
+         "malformed"},
         {"another message", records("\x02" + vector_of(body_of(both), 3)), "malformed"},
         {"empty record", std::string("\x16\x03\x01\x00\x00", 5), "malformed"},
-        {"alert inside", records(message(body_of(both)).substr(0, 20)) + std::string("\x15\x03\x01\x00\x02\x02\x28", 7), "malformed"},
+        {"alert inside", records(message(body_of(both)).substr(0, 20)) + std::string("\x15\x03\x01\x00\x02\x02\x28", 7),
+         "malformed"},
         {"message above the bound", records(std::string("\x01\x02\x00\x00", 4)), "too_large"},
         {"HTTP", "GET / HTTP/1.1\r\n", "http"},
         {"HTTP, only the method", "OPTIONS", "need_more"},

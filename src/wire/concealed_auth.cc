@@ -10,7 +10,8 @@
 namespace sallyport {
 namespace {
 
-constexpr std::size_t kSignatureInputOctets = 32;  // of the exporter's output; the rest is for verification (RFC 9729 3.2)
+constexpr std::size_t kSignatureInputOctets =
+    32;  // of the exporter's output; the rest is for verification (RFC 9729 3.2)
 constexpr std::size_t kVerificationOctets = 16;
 constexpr std::size_t kMaxKeyId = 128;
 constexpr std::size_t kMaxFieldValue = 4096;
@@ -34,7 +35,8 @@ std::unexpected<Error> refuse(const char* why) { return fail(Errc::unauthorized,
 std::optional<std::uint16_t> parse_integer(std::string_view text) {
     std::uint16_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || (text.size() > 1 && text[0] == '0'))
+        return std::nullopt;
     return value;
 }
 
@@ -48,7 +50,8 @@ struct Parameters {
 
 Result<> Parameters::take(std::string_view parameter) {
     const std::size_t equals = parameter.find('=');
-    if (equals == std::string_view::npos || !is_token(parameter.substr(0, equals))) return refuse("malformed parameter");
+    if (equals == std::string_view::npos || !is_token(parameter.substr(0, equals)))
+        return refuse("malformed parameter");
     const std::string_view name = parameter.substr(0, equals);
     const std::string_view value = parameter.substr(equals + 1);
     if (equals_ignoring_case(name, "realm")) return refuse("realm is not used");
@@ -104,15 +107,21 @@ std::string format_concealed(const ConcealedProof& proof) {
 Result<ConcealedProof> parse_concealed(std::string_view value) {
     if (value.size() > kMaxFieldValue) return refuse("field too long");
     const std::size_t space = value.find(' ');
-    if (space == std::string_view::npos || !equals_ignoring_case(value.substr(0, space), kScheme)) return refuse("another scheme");
+    if (space == std::string_view::npos || !equals_ignoring_case(value.substr(0, space), kScheme))
+        return refuse("another scheme");
     Parameters parameters;
     Result<> taken;
-    for_each_list_member(value.substr(space + 1), [&](std::string_view parameter) { return (taken = parameters.take(parameter)).has_value(); });
+    for_each_list_member(value.substr(space + 1),
+                         [&](std::string_view parameter) { return (taken = parameters.take(parameter)).has_value(); });
     if (!taken) return std::unexpected(std::move(taken.error()));
     auto& [k, a, v, p, s] = parameters;
     if (!k || !a || !v || !p || !s) return refuse("a parameter is missing");
     if (k->empty() || k->size() > kMaxKeyId) return refuse("key ID too long");
-    return ConcealedProof{.key_id = std::move(*k), .public_key = std::move(*a), .signature_scheme = *s, .verification = std::move(*v), .proof = std::move(*p)};
+    return ConcealedProof{.key_id = std::move(*k),
+                          .public_key = std::move(*a),
+                          .signature_scheme = *s,
+                          .verification = std::move(*v),
+                          .proof = std::move(*p)};
 }
 
 ConcealedProof make_concealed_proof(const Ed25519PrivateKey& key, std::string_view key_id, Octets exporter_output) {
@@ -123,10 +132,12 @@ ConcealedProof make_concealed_proof(const Ed25519PrivateKey& key, std::string_vi
 }
 
 Result<> verify_concealed_proof(const ConcealedProof& proof, Octets known_public_key, Octets exporter_output) {
-    if (exporter_output.size() != kConcealedExporterOctets) return fail(Errc::internal, "exporter output is not 48 octets");
+    if (exporter_output.size() != kConcealedExporterOctets)
+        return fail(Errc::internal, "exporter output is not 48 octets");
     if (proof.signature_scheme != kEd25519SignatureScheme) return refuse("another signature scheme");
     if (!equal_in_constant_time(proof.public_key, as_text(known_public_key))) return refuse("another public key");
-    if (!equal_in_constant_time(proof.verification, as_text(exporter_output.last(kVerificationOctets)))) return refuse("another connection or origin");
+    if (!equal_in_constant_time(proof.verification, as_text(exporter_output.last(kVerificationOctets))))
+        return refuse("another connection or origin");
     if (!verify_ed25519(known_public_key, as_octets(concealed_signed_content(exporter_output)), as_octets(proof.proof)))
         return refuse("wrong signature");
     return {};

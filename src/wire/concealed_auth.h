@@ -1,6 +1,7 @@
-// concealed_auth.h: the Concealed HTTP authentication scheme with Ed25519 (RFC 9729). Both ends export 48 octets of keying
-// material from their TLS 1.3 connection with a context that names key and origin; the client signs 32 of them and shows
-// the other 16. The proof holds for that connection only. The TLS export itself is net/'s: it comes in as octets.
+// concealed_auth.h: the Concealed HTTP authentication scheme with Ed25519 (RFC 9729). Both ends export 48 octets of
+// keying material from their TLS 1.3 connection with a context that names key and origin; the client signs 32 of them
+// and shows the other 16. The proof holds for that connection only. The TLS export itself is net/'s: it comes in as
+// octets.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -31,11 +32,11 @@ std::string concealed_signed_content(Octets exporter_output);
 
 // The parameters of "Authorization: Concealed ..." as raw octets (RFC 9729 4).
 struct ConcealedProof {
-    std::string key_id;                                              // k: at most 128 octets
-    std::string public_key;                                          // a
-    std::uint16_t signature_scheme = kEd25519SignatureScheme;        // s
-    std::string verification;                                        // v
-    std::string proof;                                               // p
+    std::string key_id;                                        // k: at most 128 octets
+    std::string public_key;                                    // a
+    std::uint16_t signature_scheme = kEd25519SignatureScheme;  // s
+    std::string verification;                                  // v
+    std::string proof;                                         // p
 };
 
 std::string format_concealed(const ConcealedProof& proof);  // the whole field value, scheme name first

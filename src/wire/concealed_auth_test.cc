@@ -17,18 +17,30 @@ constexpr std::string_view kExample =
 const std::string kExported = std::string(32, '\1') + std::string(16, '\2');
 
 TEST(ConcealedAuth, BuildsTheExporterContext) {
-    const std::string context = concealed_exporter_context(as_octets("basement"), as_octets(std::string(32, 'K')), {"https", "relay.example", 8443});
-    std::string want = "0807" "08" + to_hex(as_octets("basement")) + "20" + to_hex(as_octets(std::string(32, 'K'))) + "05" +
-                       to_hex(as_octets("https")) + "0d" + to_hex(as_octets("relay.example")) + "20fb" + "00";
+    const std::string context = concealed_exporter_context(as_octets("basement"), as_octets(std::string(32, 'K')),
+                                                           {"https", "relay.example", 8443});
+    std::string want =
+        "0807"
+        "08" +
+        to_hex(as_octets("basement")) + "20" + to_hex(as_octets(std::string(32, 'K'))) + "05" +
+        to_hex(as_octets("https")) + "0d" + to_hex(as_octets("relay.example")) + "20fb" + "00";
     EXPECT_EQ(to_hex(as_octets(context)), want);
     const std::string long_host = concealed_exporter_context({}, {}, {"https", std::string(100, 'h'), 443});
-    EXPECT_EQ(to_hex(as_octets(long_host)).substr(0, 24), "0807" "00" "00" "05" "6874747073" "4064");  // RFC 9000 16: two octets from 64 on
+    EXPECT_EQ(to_hex(as_octets(long_host)).substr(0, 24),
+              "0807"
+              "00"
+              "00"
+              "05"
+              "6874747073"
+              "4064");  // RFC 9000 16: two octets from 64 on
 }
 
 TEST(ConcealedAuth, SignsWhatTheRfcSays) {  // RFC 9729 3.3, with its context string spelled out
     std::string want(128, '0');
     for (std::size_t i = 0; i < want.size(); i += 2) want[i] = '2';
-    want += "4854545020436f6e6365616c65642041757468656e7469636174696f6e" "00";
+    want +=
+        "4854545020436f6e6365616c65642041757468656e7469636174696f6e"
+        "00";
     for (int i = 0; i < 32; ++i) want += "01";
     EXPECT_EQ(to_hex(as_octets(concealed_signed_content(as_octets(kExported)))), want);
 }
@@ -39,7 +51,9 @@ TEST(ConcealedAuth, ReadsTheExampleOfTheRfc) {
     EXPECT_EQ(proof->key_id, "basement");
     EXPECT_EQ(proof->public_key, "This is a\xf8public key in use\xfchere");
     EXPECT_EQ(proof->signature_scheme, 2055);
-    EXPECT_EQ(proof->verification, "verification\xff" "16B");
+    EXPECT_EQ(proof->verification,
+              "verification\xff"
+              "16B");
     EXPECT_EQ(format_concealed(*proof), kExample);
 }
 
@@ -91,7 +105,8 @@ TEST(ConcealedAuth, HoldsForOneConnectionAndKey) {
     EXPECT_FALSE(verify_concealed_proof(*proof, as_octets(known), as_octets(other_connection)));
     const std::string other_input = std::string(32, '\3') + std::string(16, '\2');
     EXPECT_FALSE(verify_concealed_proof(*proof, as_octets(known), as_octets(other_input)));
-    EXPECT_FALSE(verify_concealed_proof(*proof, as_octets(Ed25519PrivateKey::generate().public_key()), as_octets(kExported)));
+    EXPECT_FALSE(
+        verify_concealed_proof(*proof, as_octets(Ed25519PrivateKey::generate().public_key()), as_octets(kExported)));
     EXPECT_FALSE(verify_concealed_proof(*proof, as_octets(known), as_octets(kExported.substr(1))));
     ConcealedProof spoiled = *proof;
     spoiled.proof[5] ^= 1;

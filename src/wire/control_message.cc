@@ -14,7 +14,8 @@ namespace json = boost::json;
 
 constexpr std::uint32_t kMaxConcurrency = 1'000'000;
 constexpr std::int64_t kMaxMilliseconds = 24 * 3600 * 1000;
-constexpr std::string_view kForwardedForNames[] = {"unknown", "accepted", "refused"};  // in the order of ForwardedForSupport
+constexpr std::string_view kForwardedForNames[] = {"unknown", "accepted",
+                                                   "refused"};  // in the order of ForwardedForSupport
 
 // --- writing
 
@@ -44,15 +45,21 @@ struct Writer {
                 {"request_timeout_ms", message.request_timeout.count()},
                 {"targets", to_json(message.targets)}};
     }
-    json::object operator()(const TargetsMessage& message) const { return {{"kind", "targets"}, {"targets", to_json(message.targets)}}; }
+    json::object operator()(const TargetsMessage& message) const {
+        return {{"kind", "targets"}, {"targets", to_json(message.targets)}};
+    }
     json::object operator()(const RoutesMessage& message) const {
         json::array routes;
         for (std::size_t i = 0; i < std::min(message.routes.size(), kMaxControlEntries); ++i)
             routes.push_back({{"url", bounded(message.routes[i].url)}, {"target", bounded(message.routes[i].target)}});
         return {{"kind", "routes"}, {"routes", std::move(routes)}};
     }
-    json::object operator()(const DrainMessage& message) const { return notice("drain", message.reason, message.deadline); }
-    json::object operator()(const RotatedMessage& message) const { return notice("rotated", message.reason, message.deadline); }
+    json::object operator()(const DrainMessage& message) const {
+        return notice("drain", message.reason, message.deadline);
+    }
+    json::object operator()(const RotatedMessage& message) const {
+        return notice("rotated", message.reason, message.deadline);
+    }
 
     static json::object notice(std::string_view kind, std::string_view reason, std::chrono::milliseconds deadline) {
         return {{"kind", kind}, {"reason", bounded(reason)}, {"deadline_ms", deadline.count()}};
@@ -138,7 +145,8 @@ void read(Reader& in, std::vector<TargetReport>& out) {
 ControlMessage read_hello(Reader& in) {
     HelloMessage out;
     in.text("version", out.version);
-    if (const auto limit = in.number("concurrency_limit", kMaxConcurrency)) out.concurrency_limit = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(*limit));
+    if (const auto limit = in.number("concurrency_limit", kMaxConcurrency))
+        out.concurrency_limit = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(*limit));
     in.milliseconds("request_timeout_ms", out.request_timeout);
     read(in, out.targets);
     return out;
@@ -178,7 +186,9 @@ ControlMessage read_kind(const std::string& kind, Reader& in) {
 
 }  // namespace
 
-std::string format_control_message(const ControlMessage& message) { return json::serialize(std::visit(Writer{}, message)) + "\n"; }
+std::string format_control_message(const ControlMessage& message) {
+    return json::serialize(std::visit(Writer{}, message)) + "\n";
+}
 
 Result<ControlMessage> parse_control_message(std::string_view line) {
     if (line.size() > kMaxControlLine) return fail(Errc::too_large, "control message: line too long");

@@ -1,6 +1,6 @@
-// control_message.h: the messages of the control stream, one JSON object a line (docs/protocol.md). Both ends ignore kinds and
-// members they do not know, so old and new versions mix. A line is at most 64 KiB, a string 256 octets, a list 256
-// entries; strings come from the other side: escape before a terminal or log. Pure.
+// control_message.h: the messages of the control stream, one JSON object a line (docs/protocol.md). Both ends ignore
+// kinds and members they do not know, so old and new versions mix. A line is at most 64 KiB, a string 256 octets, a
+// list 256 entries; strings come from the other side: escape before a terminal or log. Pure.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -27,8 +27,9 @@ struct TargetReport {
     ForwardedForSupport forwarded_for = ForwardedForSupport::unknown;
     bool trusted_networks = false;  // Home Assistant lists the login provider of that name
     bool home_assistant = false;
-    std::string note;         // for the owner
-    std::string authority{};  // host:port that the agent dials: Host where a route doesn't preserve the visitor's; may be empty
+    std::string note;  // for the owner
+    std::string
+        authority{};  // host:port that the agent dials: Host where a route doesn't preserve the visitor's; may be empty
     bool operator==(const TargetReport&) const = default;
 };
 
@@ -74,7 +75,8 @@ struct UnknownMessage {
     bool operator==(const UnknownMessage&) const = default;
 };
 
-using ControlMessage = std::variant<UnknownMessage, HelloMessage, TargetsMessage, RoutesMessage, DrainMessage, RotatedMessage>;
+using ControlMessage =
+    std::variant<UnknownMessage, HelloMessage, TargetsMessage, RoutesMessage, DrainMessage, RotatedMessage>;
 
 // One line with its LF. Strings are cut at the bound (at a UTF-8 border), lists too.
 std::string format_control_message(const ControlMessage& message);

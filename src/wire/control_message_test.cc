@@ -12,7 +12,8 @@ namespace {
 
 TEST(ControlMessage, ReadsWhatItWrites) {
     using namespace std::chrono_literals;
-    const TargetReport home{"homeassistant", "http", ForwardedForSupport::refused, true, true, "set use_x_forwarded_for", "127.0.0.1:8123"};
+    const TargetReport home{"homeassistant",           "http",          ForwardedForSupport::refused, true, true,
+                            "set use_x_forwarded_for", "127.0.0.1:8123"};
     const std::vector<ControlMessage> messages = {
         HelloMessage{"0.1.0", 100, 30s, {home, {"nas", "https", ForwardedForSupport::unknown, false, false, ""}}},
         TargetsMessage{{home}},
@@ -29,13 +30,17 @@ TEST(ControlMessage, ReadsWhatItWrites) {
         ASSERT_TRUE(read) << line;
         EXPECT_EQ(*read, message) << line;
     }
-    EXPECT_EQ(format_control_message(DrainMessage{"a\nb", 5ms}), "{\"kind\":\"drain\",\"reason\":\"a\\nb\",\"deadline_ms\":5}\n");
+    EXPECT_EQ(format_control_message(DrainMessage{"a\nb", 5ms}),
+              "{\"kind\":\"drain\",\"reason\":\"a\\nb\",\"deadline_ms\":5}\n");
 }
 
 TEST(ControlMessage, IgnoresWhatItDoesNotKnow) {
-    const auto read = parse_control_message(R"({"kind":"hello","version":"9","new":{"a":[1]},"targets":[{"name":"a","forwarded_for":"maybe","x":1}]})");
+    const auto read = parse_control_message(
+        R"({"kind":"hello","version":"9","new":{"a":[1]},"targets":[{"name":"a","forwarded_for":"maybe","x":1}]})");
     ASSERT_TRUE(read);
-    EXPECT_EQ(*read, ControlMessage(HelloMessage{"9", 100, std::chrono::seconds(30), {{"a", "", ForwardedForSupport::unknown, false, false, ""}}}));
+    EXPECT_EQ(*read,
+              ControlMessage(HelloMessage{
+                  "9", 100, std::chrono::seconds(30), {{"a", "", ForwardedForSupport::unknown, false, false, ""}}}));
 }
 
 TEST(ControlMessage, RefusesTheRest) {
@@ -73,7 +78,8 @@ TEST(ControlMessage, RefusesTheRest) {
 }
 
 TEST(ControlMessage, BoundsStringsAndNumbers) {
-    const auto read = parse_control_message("{\"kind\":\"hello\",\"version\":\"" + std::string(300, 'v') + "\",\"concurrency_limit\":0,\"request_timeout_ms\":99999999999}");
+    const auto read = parse_control_message("{\"kind\":\"hello\",\"version\":\"" + std::string(300, 'v') +
+                                            "\",\"concurrency_limit\":0,\"request_timeout_ms\":99999999999}");
     ASSERT_TRUE(read);
     const auto& hello = std::get<HelloMessage>(*read);
     EXPECT_EQ(hello.version.size(), 256u);
@@ -117,7 +123,8 @@ TEST(LineReader, BoundsLinesAndStopsAtAnError) {
     EXPECT_TRUE(pieces.feed("123", count));
     EXPECT_EQ(pieces.feed("456", count).error().code, Errc::too_large);
     LineReader refusing;
-    EXPECT_EQ(refusing.feed("a\nb\n", [](std::string_view) -> Result<> { return fail(Errc::protocol); }).error().code, Errc::protocol);
+    EXPECT_EQ(refusing.feed("a\nb\n", [](std::string_view) -> Result<> { return fail(Errc::protocol); }).error().code,
+              Errc::protocol);
     EXPECT_EQ(lines, 1);
 }
 

@@ -42,7 +42,9 @@ struct Number {
 bool take_number(std::string_view& text, Number& out) {
     bool digits = false;
     for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
-        if (__builtin_mul_overflow(out.whole, 10, &out.whole) || __builtin_add_overflow(out.whole, text.front() - '0', &out.whole)) return false;
+        if (__builtin_mul_overflow(out.whole, 10, &out.whole) ||
+            __builtin_add_overflow(out.whole, text.front() - '0', &out.whole))
+            return false;
         digits = true;
     }
     if (!text.starts_with('.')) return digits;
@@ -82,9 +84,10 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         const Unit* unit = take_unit(rest);
         if (!unit) return refuse(text, "the unit must be ns, us, ms, s, m or h");
         std::int64_t part = 0;
-        const auto fraction = static_cast<std::int64_t>(static_cast<__int128>(number.numerator) * unit->nanoseconds / number.scale);
-        if (__builtin_mul_overflow(number.whole, unit->nanoseconds, &part) || __builtin_add_overflow(part, fraction, &part) ||
-            __builtin_add_overflow(total, part, &total))
+        const auto fraction =
+            static_cast<std::int64_t>(static_cast<__int128>(number.numerator) * unit->nanoseconds / number.scale);
+        if (__builtin_mul_overflow(number.whole, unit->nanoseconds, &part) ||
+            __builtin_add_overflow(part, fraction, &part) || __builtin_add_overflow(total, part, &total))
             return refuse(text, "it is too long");
     }
     return std::chrono::nanoseconds(total);
@@ -96,7 +99,8 @@ namespace {
 std::string decimal(std::uint64_t value, int decimals) {
     std::string fraction;
     for (int i = 0; i < decimals; ++i, value /= 10)
-        if (!fraction.empty() || value % 10 != 0) fraction.insert(fraction.begin(), static_cast<char>('0' + value % 10));
+        if (!fraction.empty() || value % 10 != 0)
+            fraction.insert(fraction.begin(), static_cast<char>('0' + value % 10));
     return fraction.empty() ? std::to_string(value) : std::to_string(value) + "." + fraction;
 }
 

@@ -65,7 +65,8 @@ TEST(Duration, ReadsGoSyntax) {
 }
 
 TEST(Duration, SaysWhatToWrite) {
-    EXPECT_EQ(parse_duration("30").error().detail, "\"30\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)");
+    EXPECT_EQ(parse_duration("30").error().detail,
+              "\"30\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)");
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ Ed25519PrivateKey Ed25519PrivateKey::generate() { return *from_seed(Secret(rando
 
 Result<Ed25519PrivateKey> Ed25519PrivateKey::from_seed(const Secret& seed) {
     if (seed.reveal().size() != kEd25519KeyOctets) return fail(Errc::invalid_argument, "an Ed25519 seed is 32 octets");
-    EVP_PKEY* key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, as_u8(as_octets(seed.reveal())), kEd25519KeyOctets);
+    EVP_PKEY* key =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, as_u8(as_octets(seed.reveal())), kEd25519KeyOctets);
     expect(key != nullptr);
     return Ed25519PrivateKey(key);
 }
@@ -53,7 +54,8 @@ std::string Ed25519PrivateKey::sign(Octets message) const {
     std::size_t size = out.size();
     const Context context(EVP_MD_CTX_new());
     expect(context && EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1);
-    expect(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, as_u8(message), message.size()) == 1);
+    expect(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, as_u8(message),
+                          message.size()) == 1);
     return out;
 }
 
@@ -61,7 +63,8 @@ bool verify_ed25519(Octets public_key, Octets message, Octets signature) {
     if (public_key.size() != kEd25519KeyOctets || signature.size() != kEd25519SignatureOctets) return false;
     const PublicKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, as_u8(public_key), public_key.size()));
     const Context context(EVP_MD_CTX_new());
-    if (!key || !context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1) return false;
+    if (!key || !context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1)
+        return false;
     return EVP_DigestVerify(context.get(), as_u8(signature), signature.size(), as_u8(message), message.size()) == 1;
 }
 

@@ -1,4 +1,5 @@
-// ed25519.h: Ed25519 keys as raw octets (RFC 8032): 32 octets of seed, 32 of public key, 64 of signature. Thin over OpenSSL; pure.
+// ed25519.h: Ed25519 keys as raw octets (RFC 8032): 32 octets of seed, 32 of public key, 64 of signature. Thin over
+// OpenSSL; pure.
 #pragma once
 #include <memory>
 #include <string>

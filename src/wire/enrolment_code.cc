@@ -56,7 +56,8 @@ Result<> check(const EnrolmentCode& code) {
         return refuse("enrolment code: malformed secret");
     if (code.targets.size() > kMaxProposedTargets) return refuse("enrolment code: too many targets");
     for (const ProposedTarget& target : code.targets)
-        if (!is_target_name(target.name) || !parse_target_url(target.url)) return refuse("enrolment code: malformed target");
+        if (!is_target_name(target.name) || !parse_target_url(target.url))
+            return refuse("enrolment code: malformed target");
     return {};
 }
 
@@ -83,7 +84,8 @@ Result<EnrolmentCode> from_json(std::string_view text) {
         well_typed &= targets->is_array();
         for (const json::value& entry : targets->is_array() ? targets->get_array() : json::array{}) {
             ProposedTarget target;
-            well_typed &= entry.is_object() && take_text(entry.get_object(), "name", target.name) && take_text(entry.get_object(), "url", target.url);
+            well_typed &= entry.is_object() && take_text(entry.get_object(), "name", target.name) &&
+                          take_text(entry.get_object(), "url", target.url);
             out.targets.push_back(std::move(target));
             if (out.targets.size() > kMaxProposedTargets) break;
         }
@@ -126,8 +128,10 @@ Result<EnrolmentCode> parse_enrolment_code(std::string_view pasted) {
     if (text.empty()) return refuse("no enrolment code was given");
     if (!text.starts_with(kPrefix)) {
         const std::string_view version = text.substr(0, std::min(text.find('_'), text.size()));
-        const std::string_view digits = version.starts_with(kFamily) ? version.substr(kFamily.size()) : std::string_view{};
-        if (!digits.empty() && digits[0] != '0' && digits != "1" && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+        const std::string_view digits =
+            version.starts_with(kFamily) ? version.substr(kFamily.size()) : std::string_view{};
+        if (!digits.empty() && digits[0] != '0' && digits != "1" &&
+            std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
             return fail(Errc::newer_version, "this enrolment code was made by a newer relay: update the agent");
         if (kPrefix.starts_with(text)) return refuse("the enrolment code is cut off: paste all of it");
         return refuse("this is no enrolment code: it begins with sallyport1_");
@@ -135,7 +139,8 @@ Result<EnrolmentCode> parse_enrolment_code(std::string_view pasted) {
     if (text.size() < kPrefix.size() + 1 + kChecksum || text[text.size() - kChecksum - 1] != '_' ||
         checksum(text.substr(0, text.size() - kChecksum - 1)) != text.substr(text.size() - kChecksum))
         return refuse("the enrolment code is cut off or mistyped: paste all of it");
-    const Result<std::string> body = from_base64url(text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1 - kChecksum));
+    const Result<std::string> body =
+        from_base64url(text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1 - kChecksum));
     if (!body) return refuse("enrolment code: damaged inside");
     return from_json(*body);
 }

@@ -1,6 +1,6 @@
-// enrolment_code.h: the one string that a relay's owner pastes at home: "sallyport1_" + base64url(JSON) + "_" + checksum (the first 8
-// base64url characters of SHA-256 over what stands before the last '_'). The checksum is there to tell a cut-off paste from a
-// refused code; it protects nothing. Holds a secret: treat the text as one.
+// enrolment_code.h: the one string that a relay's owner pastes at home: "sallyport1_" + base64url(JSON) + "_" +
+// checksum (the first 8 base64url characters of SHA-256 over what stands before the last '_'). The checksum is there
+// to tell a cut-off paste from a refused code; it protects nothing. Holds a secret: treat the text as one.
 #pragma once
 #include <string>
 #include <string_view>
@@ -32,8 +32,8 @@ struct EnrolmentCode {
 // Errc::invalid_argument if a value is out of its bounds.
 Result<Secret> format_enrolment_code(const EnrolmentCode& code);
 
-// White space anywhere is skipped. Errc::invalid_argument with a text for people: not a code at all, cut off or mistyped
-// (checksum), or of a newer version (Errc::newer_version).
+// White space anywhere is skipped. Errc::invalid_argument with a text for people: not a code at all, cut off or
+// mistyped (checksum), or of a newer version (Errc::newer_version).
 Result<EnrolmentCode> parse_enrolment_code(std::string_view text);
 
 }  // namespace sallyport

@@ -60,7 +60,10 @@ TEST(EnrolmentCode, BoundsItsValues) {
         [](EnrolmentCode& c) { c.targets[0].name = "A b"; },
         [](EnrolmentCode& c) { c.targets[0].url = "homeassistant"; },
         [](EnrolmentCode& c) { c.targets.resize(17, c.targets[0]); },
-        [](EnrolmentCode& c) { c.targets.assign(16, {"a", "http://" + std::string(60, 'a') + "." + std::string(60, 'a') + "." + std::string(60, 'a')+ "." + std::string(60, 'a')}); },
+        [](EnrolmentCode& c) {
+            c.targets.assign(16, {"a", "http://" + std::string(60, 'a') + "." + std::string(60, 'a') + "." +
+                                           std::string(60, 'a') + "." + std::string(60, 'a')});
+        },
     };
     for (std::size_t i = 0; i < spoil.size(); ++i) {
         EnrolmentCode bad = code();

@@ -86,7 +86,8 @@ bool is_connection_field(FieldId id) {
 
 // Framing and routing: dropping these because Connection names them would change what the message is.
 bool is_protected(FieldId id) {
-    return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding || id == FieldId::trailer;
+    return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding ||
+           id == FieldId::trailer;
 }
 
 }  // namespace
@@ -143,7 +144,8 @@ bool FieldSection::has_member(FieldId id, std::string_view token) const {
 
 void FieldSection::add(std::string_view name, std::string_view value) {
     const auto is_own = [this](std::string_view text) {
-        return std::less_equal<>{}(buffer_.data(), text.data()) && std::less<>{}(text.data(), buffer_.data() + buffer_.size());
+        return std::less_equal<>{}(buffer_.data(), text.data()) &&
+               std::less<>{}(text.data(), buffer_.data() + buffer_.size());
     };
     if (is_own(name) || is_own(value)) return add(std::string(name), std::string(value));  // growing would move them
     name = name.substr(0, kMaxFieldName);
@@ -153,7 +155,8 @@ void FieldSection::add(std::string_view name, std::string_view value) {
     const std::size_t value_at = buffer_.size();
     buffer_ += value;
     for (std::size_t i = name_at; i < buffer_.size(); ++i)
-        if (!syntax::is(buffer_[i], i < value_at ? syntax::kTchar : syntax::kFieldOctet)) buffer_[i] = i < value_at ? '-' : ' ';
+        if (!syntax::is(buffer_[i], i < value_at ? syntax::kTchar : syntax::kFieldOctet))
+            buffer_[i] = i < value_at ? '-' : ' ';
     add_at(name_at, name.size(), value_at, value.size());
 }
 
@@ -162,7 +165,9 @@ void FieldSection::set(std::string_view name, std::string_view value) {
     add(name, value);
 }
 
-std::size_t FieldSection::remove(FieldId id) { return std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; }); }
+std::size_t FieldSection::remove(FieldId id) {
+    return std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+}
 
 std::size_t FieldSection::remove(std::string_view name) {
     return remove_if([name](const Field& field) { return equals_ignoring_case(field.name, name); });
@@ -173,13 +178,14 @@ void FieldSection::take_text(std::string_view text) {
     buffer_ = text;
 }
 
-void FieldSection::add_at(std::size_t name_at, std::size_t name_length, std::size_t value_at, std::size_t value_length) {
+void FieldSection::add_at(std::size_t name_at, std::size_t name_length, std::size_t value_at,
+                          std::size_t value_length) {
     const std::string_view name = std::string_view(buffer_).substr(name_at, name_length);
     const bool has_underscore = name.find('_') != std::string_view::npos;
     has_underscore_names_ |= has_underscore;
     entries_.push_back({static_cast<std::uint32_t>(name_at), static_cast<std::uint32_t>(value_at),
-                        static_cast<std::uint32_t>(value_length), static_cast<std::uint16_t>(name_length), field_id(name),
-                        has_underscore});
+                        static_cast<std::uint32_t>(value_length), static_cast<std::uint16_t>(name_length),
+                        field_id(name), has_underscore});
 }
 
 std::size_t remove_connection_fields(FieldSection& fields) {
@@ -187,13 +193,15 @@ std::size_t remove_connection_fields(FieldSection& fields) {
     for (const Field& field : fields) {
         if (field.id != FieldId::connection) continue;
         for_each_list_member(field.value, [&](std::string_view option) {
-            if (!is_connection_field(field_id(option)) && !equals_ignoring_case(option, "close")) nominated.push_back(option);
+            if (!is_connection_field(field_id(option)) && !equals_ignoring_case(option, "close"))
+                nominated.push_back(option);
         });
     }
     return fields.remove_if([&](const Field& field) {
         if (is_connection_field(field.id)) return true;
         if (nominated.empty() || is_protected(field.id)) return false;
-        return std::ranges::any_of(nominated, [&](std::string_view name) { return equals_ignoring_case(name, field.name); });
+        return std::ranges::any_of(nominated,
+                                   [&](std::string_view name) { return equals_ignoring_case(name, field.name); });
     });
 }
 
@@ -230,10 +238,21 @@ bool is_forbidden_trailer(const Field& field) {
         default: break;
     }
     if (field.has_underscore) return true;
-    constexpr std::string_view others[] = {"cache-control", "content-encoding", "content-range", "max-forwards", "pragma",
-                                           "range",         "vary",             "warning",       "expires",
-                                           "if-match",      "if-none-match",    "if-range",      "if-modified-since",
-                                           "if-unmodified-since", "www-authenticate"};
+    constexpr std::string_view others[] = {"cache-control",
+                                           "content-encoding",
+                                           "content-range",
+                                           "max-forwards",
+                                           "pragma",
+                                           "range",
+                                           "vary",
+                                           "warning",
+                                           "expires",
+                                           "if-match",
+                                           "if-none-match",
+                                           "if-range",
+                                           "if-modified-since",
+                                           "if-unmodified-since",
+                                           "www-authenticate"};
     return std::ranges::any_of(others, [&](std::string_view name) { return equals_ignoring_case(name, field.name); });
 }
 

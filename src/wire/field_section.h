@@ -1,6 +1,6 @@
-// field_section.h: an ordered list of HTTP fields (RFC 9110 5), header or trailer section. One owned buffer plus offsets:
-// after the first few messages of a connection, filling and clearing one allocates nothing.
-// Names compare without case. Views taken from it live until the next add(), set(), clear() or assignment.
+// field_section.h: an ordered list of HTTP fields (RFC 9110 5), header or trailer section. One owned buffer plus
+// offsets: after the first few messages of a connection, filling and clearing one allocates nothing. Names compare
+// without case. Views taken from it live until the next add(), set(), clear() or assignment.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -62,10 +62,11 @@ enum class FieldId : std::uint8_t {
 FieldId field_id(std::string_view name);
 
 struct Field {
-    std::string_view name;  // as sent
-    std::string_view value; // without the OWS around it
+    std::string_view name;   // as sent
+    std::string_view value;  // without the OWS around it
     FieldId id = FieldId::other;
-    bool has_underscore = false;  // "x_forwarded_for" and its like: CGI-style origins confuse '_' and '-', so the edge drops these
+    // "x_forwarded_for" and its like: CGI-style origins confuse '_' and '-', so the edge drops these.
+    bool has_underscore = false;
 };
 
 inline constexpr std::size_t kMaxFieldName = 1024;  // arbitrary; real names stay under 64
@@ -79,8 +80,15 @@ public:
         Iterator() = default;
         Iterator(const FieldSection* section, std::size_t index) : section_(section), index_(index) {}
         Field operator*() const { return (*section_)[index_]; }
-        Iterator& operator++() { ++index_; return *this; }
-        Iterator operator++(int) { Iterator old = *this; ++index_; return old; }
+        Iterator& operator++() {
+            ++index_;
+            return *this;
+        }
+        Iterator operator++(int) {
+            Iterator old = *this;
+            ++index_;
+            return old;
+        }
         bool operator==(const Iterator& other) const { return index_ == other.index_; }
 
     private:
@@ -106,7 +114,8 @@ public:
     // True if any field of that name has `token` as a member of its comma list, compared without case.
     bool has_member(FieldId id, std::string_view token) const;
 
-    // Octets that may not stand in a field value (CR, LF, NUL, other controls) become spaces: nothing added can end a line.
+    // Octets that may not stand in a field value (CR, LF, NUL, other controls) become spaces: nothing added can end a
+    // line.
     void add(std::string_view name, std::string_view value);
     void set(std::string_view name, std::string_view value);  // replaces every field of that name by one, at the end
 
@@ -124,7 +133,7 @@ public:
     }
 
     bool has_underscore_names() const { return has_underscore_names_; }  // says so for removed ones too
-    std::size_t octets() const { return buffer_.size(); }  // of memory used; removed fields still count
+    std::size_t octets() const { return buffer_.size(); }                // of memory used; removed fields still count
 
     // For parsers. The text of a whole section is taken over once; fields are then positions in it.
     void take_text(std::string_view text);
@@ -150,7 +159,8 @@ private:
 // Transfer-Encoding and Trailer stay whatever Connection says (their own rules decide). Returns how many went.
 std::size_t remove_connection_fields(FieldSection& fields);
 
-// True for fields that must not stand in a trailer section (RFC 9110 6.5.1): framing, routing, modifiers, authentication.
+// True for fields that must not stand in a trailer section (RFC 9110 6.5.1): framing, routing, modifiers,
+// authentication.
 bool is_forbidden_trailer(const Field& field);
 
 }  // namespace sallyport

@@ -73,7 +73,8 @@ TEST(FieldSection, ForbidsTrailersThatSteer) {
     const auto forbidden = [](std::string_view name) {
         return is_forbidden_trailer({name, "", field_id(name), name.find('_') != std::string_view::npos});
     };
-    for (const auto* name : {"Content-Length", "transfer-encoding", "Host", "Cache-Control", "Set-Cookie", "X-Forwarded-For", "a_b"})
+    for (const auto* name :
+         {"Content-Length", "transfer-encoding", "Host", "Cache-Control", "Set-Cookie", "X-Forwarded-For", "a_b"})
         EXPECT_TRUE(forbidden(name)) << name;
     for (const auto* name : {"Server-Timing", "ETag", "Digest", "grpc-status"}) EXPECT_FALSE(forbidden(name)) << name;
 }

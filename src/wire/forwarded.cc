@@ -48,10 +48,12 @@ Result<Forwarded> parse_forwarded(std::string_view value) {
         const bool is_for = equals_ignoring_case(parameter->name, "for");
         const bool is_proto = equals_ignoring_case(parameter->name, "proto");
         const bool is_host = equals_ignoring_case(parameter->name, "host");
-        if ((is_for && std::exchange(seen_for, true)) || (is_proto && std::exchange(seen_proto, true)) || (is_host && std::exchange(seen_host, true)))
+        if ((is_for && std::exchange(seen_for, true)) || (is_proto && std::exchange(seen_proto, true)) ||
+            (is_host && std::exchange(seen_host, true)))
             return fail(Errc::protocol, "parameter twice in Forwarded");
         if (is_for)
-            if (Result<> taken = take_node(parameter->value, out); !taken) return std::unexpected(std::move(taken.error()));
+            if (Result<> taken = take_node(parameter->value, out); !taken)
+                return std::unexpected(std::move(taken.error()));
         if (is_proto) {
             if (!is_token(parameter->value)) return fail(Errc::protocol, "malformed proto in Forwarded");
             out.proto = std::move(parameter->value);

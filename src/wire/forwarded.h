@@ -1,4 +1,5 @@
-// forwarded.h: one element of the Forwarded field (RFC 7239), which tells the agent on a CONNECT stream who the visitor is. Pure.
+// forwarded.h: one element of the Forwarded field (RFC 7239), which tells the agent on a CONNECT stream who the
+// visitor is. Pure.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,7 +11,7 @@
 namespace sallyport {
 
 struct Forwarded {
-    std::string for_address;                // an IP address without brackets; empty if unknown or obfuscated
+    std::string for_address;  // an IP address without brackets; empty if unknown or obfuscated
     std::optional<std::uint16_t> for_port;
     std::string proto;  // "https", or empty
     std::string host;   // as in Host, or empty

@@ -8,7 +8,8 @@ namespace sallyport {
 namespace {
 
 TEST(Forwarded, Writes) {
-    EXPECT_EQ(format_forwarded({"203.0.113.7", {}, "https", "home.example.org"}), "for=203.0.113.7;proto=https;host=home.example.org");
+    EXPECT_EQ(format_forwarded({"203.0.113.7", {}, "https", "home.example.org"}),
+              "for=203.0.113.7;proto=https;host=home.example.org");
     EXPECT_EQ(format_forwarded({"2001:db8::1", 4711, "https", "home.example.org:8443"}),
               "for=\"[2001:db8::1]:4711\";proto=https;host=\"home.example.org:8443\"");
     EXPECT_EQ(format_forwarded({}), "for=unknown");

@@ -27,7 +27,8 @@ bool is_name(std::string_view text) {
         const std::size_t dot = text.find('.');
         const std::string_view label = text.substr(0, dot);
         if (!is_label(label)) return false;
-        if (dot == std::string_view::npos) return !std::ranges::all_of(label, is_digit);  // "1.2.3" reads as an address elsewhere
+        if (dot == std::string_view::npos)
+            return !std::ranges::all_of(label, is_digit);  // "1.2.3" reads as an address elsewhere
         text.remove_prefix(dot + 1);
     }
 }

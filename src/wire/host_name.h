@@ -1,6 +1,6 @@
-// host_name.h: host names, IP literals, and host[:port] (RFC 3986 3.2, RFC 1123 2.1). Names come out lower-case. '_' is taken in
-// labels since names with it are in use; a trailing dot, empty labels and anything outside ASCII are not (use A-labels).
-// Pure: nothing is resolved. Errors are Errc::invalid_argument with a text for people.
+// host_name.h: host names, IP literals, and host[:port] (RFC 3986 3.2, RFC 1123 2.1). Names come out lower-case. '_'
+// is taken in labels since names with it are in use; a trailing dot, empty labels and anything outside ASCII are not
+// (use A-labels). Pure: nothing is resolved. Errors are Errc::invalid_argument with a text for people.
 #pragma once
 #include <cstdint>
 #include <optional>

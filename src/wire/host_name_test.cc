@@ -9,12 +9,31 @@ namespace {
 
 TEST(HostName, TakesNamesOnly) {
     EXPECT_EQ(parse_host_name("Home.Example.ORG").value_or("!"), "home.example.org");
-    for (const auto& good : {std::string("a"), std::string("localhost"), std::string("xn--bcher-kva.example"), std::string("my_home.example"), std::string("3com.com"), std::string("a.b1"),
-                             std::string(63, 'a') + ".b"})
+    for (const auto& good :
+         {std::string("a"), std::string("localhost"), std::string("xn--bcher-kva.example"),
+          std::string("my_home.example"), std::string("3com.com"), std::string("a.b1"), std::string(63, 'a') + ".b"})
         EXPECT_EQ(parse_host_name(good).value_or("!"), good);
-    for (const auto& bad : {std::string(""), std::string("."), std::string("a."), std::string(".a"), std::string("a..b"), std::string("-a"), std::string("a-.b"), std::string("a b"),
-                            std::string("1.2.3.4"), std::string("1.2"), std::string("a.5"), std::string("b\xc3\xbc" "cher.example"), std::string("a/b"), std::string("a:1"), std::string("*.a"),
-                            std::string("a\0b", 3), std::string("a%41"), std::string(64, 'a'), std::string("[::1]"), std::string(127, 'a').replace(60, 1, ".") + std::string(200, '.')})
+    for (const auto& bad : {std::string(""),
+                            std::string("."),
+                            std::string("a."),
+                            std::string(".a"),
+                            std::string("a..b"),
+                            std::string("-a"),
+                            std::string("a-.b"),
+                            std::string("a b"),
+                            std::string("1.2.3.4"),
+                            std::string("1.2"),
+                            std::string("a.5"),
+                            std::string("b\xc3\xbc"
+                                        "cher.example"),
+                            std::string("a/b"),
+                            std::string("a:1"),
+                            std::string("*.a"),
+                            std::string("a\0b", 3),
+                            std::string("a%41"),
+                            std::string(64, 'a'),
+                            std::string("[::1]"),
+                            std::string(127, 'a').replace(60, 1, ".") + std::string(200, '.')})
         EXPECT_FALSE(parse_host_name(bad)) << bad;
     std::string longest;
     for (int i = 0; i < 126; ++i) longest += "a.";
@@ -65,8 +84,10 @@ TEST(HostName, SplitsAuthorities) {
 }
 
 TEST(HostName, KnowsLoopback) {
-    for (const auto* yes : {"localhost", "a.LOCALHOST:1", "127.0.0.1", "127.9.9.9:80", "[::1]"}) EXPECT_TRUE(parse_authority(yes)->is_loopback()) << yes;
-    for (const auto* no : {"localhost.example", "128.0.0.1", "[::2]", "notlocalhost"}) EXPECT_FALSE(parse_authority(no)->is_loopback()) << no;
+    for (const auto* yes : {"localhost", "a.LOCALHOST:1", "127.0.0.1", "127.9.9.9:80", "[::1]"})
+        EXPECT_TRUE(parse_authority(yes)->is_loopback()) << yes;
+    for (const auto* no : {"localhost.example", "128.0.0.1", "[::2]", "notlocalhost"})
+        EXPECT_FALSE(parse_authority(no)->is_loopback()) << no;
 }
 
 TEST(HostName, WildcardsStandForOneLabel) {
@@ -80,7 +101,8 @@ TEST(HostName, WildcardsStandForOneLabel) {
     const auto plain = parse_host_pattern("example.org").value();
     EXPECT_TRUE(plain.matches("example.org"));
     EXPECT_FALSE(plain.matches("a.example.org"));
-    for (const auto* bad : {"", "*", "*.", "*a.example", "a.*.example", "*.*.example", "*.127.0.0.1"}) EXPECT_FALSE(parse_host_pattern(bad)) << bad;
+    for (const auto* bad : {"", "*", "*.", "*a.example", "a.*.example", "*.*.example", "*.127.0.0.1"})
+        EXPECT_FALSE(parse_host_pattern(bad)) << bad;
 }
 
 }  // namespace

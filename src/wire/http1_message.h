@@ -30,10 +30,12 @@ struct Framing {
 enum class TargetForm : std::uint8_t { origin, absolute, authority, asterisk };
 
 struct RequestHead {
-    std::string method;     // a token; case matters
-    std::string target;     // octet for octet as sent. Of an absolute-form the part from the path on ("/" if there is none);
-                            // of CONNECT host:port; else begins with '/', or is "*"
-    std::string authority;  // Host, or the authority of an absolute-form, as sent; valid per parse_authority(). Empty on 1.0 without
+    std::string method;  // a token; case matters
+    // Octet for octet as sent. Of an absolute-form the part from the path on ("/" if there is none); of CONNECT
+    // host:port; else begins with '/', or is "*".
+    std::string target;
+    // Host, or the authority of an absolute-form, as sent; valid per parse_authority(). Empty on 1.0 without.
+    std::string authority;
     TargetForm form = TargetForm::origin;
     int version_minor = 1;          // HTTP/1.x
     Framing framing;                // never until_close
@@ -52,9 +54,10 @@ struct ResponseHead {
     std::string reason;
     int version_minor = 1;
     Framing framing;
-    std::optional<ByteCount> announced_length;  // Content-Length of an answer without content (HEAD, 304): passed on, frames nothing
-    bool persistent = false;                    // false too where octets may follow that nobody asked for
-    bool wants_upgrade = false;                 // as in RequestHead; with 101 the connection turns raw behind this head
+    std::optional<ByteCount>
+        announced_length;        // Content-Length of an answer without content (HEAD, 304): frames nothing
+    bool persistent = false;     // false too where octets may follow that nobody asked for
+    bool wants_upgrade = false;  // as in RequestHead; with 101 the connection turns raw behind this head
     FieldSection fields;
 
     bool is_interim() const { return status < 200 && status != 101; }  // 1xx: another head follows (RFC 9110 15.2)

@@ -35,7 +35,8 @@ Controls look_for_controls(const char* text, std::size_t count) {
     return out;
 }
 
-// Whether there is a control octet but HTAB and line ends, or a CR more than the `lines` whose LF was seen right behind it.
+// Whether there is a control octet but HTAB and line ends, or a CR more than the `lines` whose LF was seen right
+// behind it.
 bool has_stray_controls(std::string_view text, std::size_t lines) {
     constexpr std::size_t block = 128;
     std::size_t carriage_returns = 0;
@@ -102,7 +103,8 @@ Result<std::size_t> HeadReader::find_end(std::string_view in, bool is_request) {
         const std::size_t lf = find_octet(in, '\n', scanned_);
         if (lf == npos) {
             scanned_ = in.size();
-            if (lines_.empty() && in.size() - start_ > limits_.start_line) return refuse(414, Errc::too_large, "start line too long");
+            if (lines_.empty() && in.size() - start_ > limits_.start_line)
+                return refuse(414, Errc::too_large, "start line too long");
             if (in.size() - start_ > limits_.octets) return refuse(431, Errc::too_large, "head too long");
             return fail(Errc::need_more);
         }
@@ -112,7 +114,8 @@ Result<std::size_t> HeadReader::find_end(std::string_view in, bool is_request) {
         line_at_ = scanned_ = lf + 1;
         if (line_at_ - start_ > limits_.octets) return refuse(431, Errc::too_large, "head too long");
         if (length > 0) {
-            if (lines_.empty() && length > limits_.start_line) return refuse(414, Errc::too_large, "start line too long");
+            if (lines_.empty() && length > limits_.start_line)
+                return refuse(414, Errc::too_large, "start line too long");
             if (lines_.size() > limits_.fields) return refuse(431, Errc::too_large, "too many fields");
             lines_.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length)});
         } else if (!lines_.empty()) {
@@ -127,7 +130,8 @@ Result<std::size_t> HeadReader::find_end(std::string_view in, bool is_request) {
 
 Result<> HeadReader::parse_target(std::string_view target, RequestHead& out) {
     if (target.empty() || target.size() > limits_.start_line) return refuse(400, Errc::protocol, "no target");
-    if (!syntax::all(target, syntax::kTargetOctet)) return refuse(400, Errc::protocol, "octet that may not stand in a target");
+    if (!syntax::all(target, syntax::kTargetOctet))
+        return refuse(400, Errc::protocol, "octet that may not stand in a target");
     if (out.method == "CONNECT") {
         out.form = TargetForm::authority;
         if (!is_authority(target) || target.back() == ']' || find_octet(target, ':') == npos)
@@ -146,7 +150,8 @@ Result<> HeadReader::parse_target(std::string_view target, RequestHead& out) {
         return {};
     }
     const std::size_t scheme = target.find("://");
-    if (scheme == npos || !(equals_ignoring_case(target.substr(0, scheme), "http") || equals_ignoring_case(target.substr(0, scheme), "https")))
+    if (scheme == npos || !(equals_ignoring_case(target.substr(0, scheme), "http") ||
+                            equals_ignoring_case(target.substr(0, scheme), "https")))
         return refuse(400, Errc::protocol, "target of no known form");
     target.remove_prefix(scheme + 3);
     const std::size_t end = std::min(target.find_first_of("/?"), target.size());
@@ -197,7 +202,8 @@ Result<> HeadReader::parse_fields(std::string_view in, std::size_t end, FieldSec
         const std::string_view line = in.substr(lines_[i].at, lines_[i].length);
         const std::size_t colon = find_octet(line, ':');
         // A line that begins with space is obs-fold; space before the colon is no token either (RFC 9112 5.1, 5.2).
-        if (colon == npos || !is_token(line.substr(0, colon))) return refuse(400, Errc::protocol, "malformed field line");
+        if (colon == npos || !is_token(line.substr(0, colon)))
+            return refuse(400, Errc::protocol, "malformed field line");
         if (colon > kMaxFieldName) return refuse(431, Errc::too_large, "field name too long");
         const std::string_view value = trim_ows(line.substr(colon + 1));
         const std::size_t value_at = value.empty() ? lines_[i].at : static_cast<std::size_t>(value.data() - in.data());
@@ -216,12 +222,14 @@ Result<> HeadReader::gather(const FieldSection& fields, int version_minor, Facts
                 break;
             case FieldId::content_length:
                 if (std::exchange(facts.has_length, true)) return refuse(400, Errc::protocol, "Content-Length twice");
-                if (!parse_length(field.value, facts.length)) return refuse(400, Errc::protocol, "malformed Content-Length");
+                if (!parse_length(field.value, facts.length))
+                    return refuse(400, Errc::protocol, "malformed Content-Length");
                 break;
             case FieldId::transfer_encoding:
                 if (std::exchange(facts.chunked, true)) return refuse(400, Errc::protocol, "Transfer-Encoding twice");
                 if (version_minor == 0) return refuse(400, Errc::protocol, "Transfer-Encoding on HTTP/1.0");
-                if (!equals_ignoring_case(field.value, "chunked")) return refuse(501, Errc::protocol, "unknown transfer coding");
+                if (!equals_ignoring_case(field.value, "chunked"))
+                    return refuse(501, Errc::protocol, "unknown transfer coding");
                 break;
             case FieldId::connection:
                 for_each_list_member(field.value, [&](std::string_view option) {
@@ -230,14 +238,16 @@ Result<> HeadReader::gather(const FieldSection& fields, int version_minor, Facts
                     facts.keep_alive |= equals_ignoring_case(option, "keep-alive");
                     facts.upgrade_option |= equals_ignoring_case(option, "upgrade");
                 });
-                if (options > limits_.connection_options) return refuse(400, Errc::too_large, "too many connection options");
+                if (options > limits_.connection_options)
+                    return refuse(400, Errc::too_large, "too many connection options");
                 break;
             case FieldId::upgrade: facts.upgrade_field = true; break;
             case FieldId::expect: facts.expects_continue |= equals_ignoring_case(field.value, "100-continue"); break;
             default: break;
         }
     }
-    if (facts.has_length && facts.chunked) return refuse(400, Errc::protocol, "Content-Length beside Transfer-Encoding");
+    if (facts.has_length && facts.chunked)
+        return refuse(400, Errc::protocol, "Content-Length beside Transfer-Encoding");
     return {};
 }
 
@@ -248,7 +258,8 @@ Result<> HeadReader::settle_authority(const Facts& facts, RequestHead& out) {
     }
     if (!is_authority(facts.host)) return refuse(400, Errc::protocol, "malformed Host");
     if (out.form == TargetForm::absolute || out.form == TargetForm::authority) {
-        if (!equals_ignoring_case(out.authority, facts.host)) return refuse(400, Errc::protocol, "Host differs from the target's authority");
+        if (!equals_ignoring_case(out.authority, facts.host))
+            return refuse(400, Errc::protocol, "Host differs from the target's authority");
         return {};
     }
     out.authority = facts.host;
@@ -259,7 +270,8 @@ Result<std::size_t> HeadReader::read_request(std::string_view in, RequestHead& o
     const Result<std::size_t> end = find_end(in, true);
     if (!end) return end;
     out.clear();
-    if (has_stray_controls(in.substr(start_, *end - start_), lines_.size() + 1)) return refuse(400, Errc::protocol, "control octet");
+    if (has_stray_controls(in.substr(start_, *end - start_), lines_.size() + 1))
+        return refuse(400, Errc::protocol, "control octet");
     Facts facts;
     Result<> done = parse_request_line(in.substr(lines_[0].at, lines_[0].length), out);
     if (done) done = parse_fields(in, *end, out.fields);
@@ -312,7 +324,8 @@ Result<std::size_t> parse_request_head(std::string_view in, RequestHead& out, He
     return HeadReader(limits).read_request(in, out);
 }
 
-Result<std::size_t> parse_response_head(std::string_view in, std::string_view request_method, ResponseHead& out, HeadLimits limits) {
+Result<std::size_t> parse_response_head(std::string_view in, std::string_view request_method, ResponseHead& out,
+                                        HeadLimits limits) {
     return HeadReader(limits).read_response(in, request_method, out);
 }
 

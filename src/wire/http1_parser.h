@@ -16,10 +16,10 @@
 namespace sallyport {
 
 struct HeadLimits {
-    std::size_t octets = 64_KiB;        // of the whole head, start line and empty line included
-    std::size_t start_line = 32_KiB;    // a longer target is 414
+    std::size_t octets = 64_KiB;      // of the whole head, start line and empty line included
+    std::size_t start_line = 32_KiB;  // a longer target is 414
     std::size_t fields = 128;
-    std::size_t connection_options = 32;  // members of Connection; each is compared with every field when they are dropped
+    std::size_t connection_options = 32;  // members of Connection; each is compared with every field
 };
 
 // Reads one head out of octets that arrive bit by bit. Give it everything unread so far at each call, from the head's
@@ -29,7 +29,8 @@ public:
     explicit HeadReader(HeadLimits limits = {}) : limits_(limits) {}
 
     // How many octets the head took; content, if any, begins behind them. The reader is then ready for the next head.
-    // Errc::need_more: call again with more. Errc::protocol, Errc::too_large: the connection is beyond use; see refusal_status().
+    // Errc::need_more: call again with more. Errc::protocol, Errc::too_large: the connection is beyond use; see
+    // refusal_status().
     Result<std::size_t> read_request(std::string_view in, RequestHead& out);
 
     // request_method decides whether the answer has content (HEAD, CONNECT). Interim answers are heads too.
@@ -66,6 +67,7 @@ private:
 
 // The same for a head that is there at once.
 Result<std::size_t> parse_request_head(std::string_view in, RequestHead& out, HeadLimits limits = {});
-Result<std::size_t> parse_response_head(std::string_view in, std::string_view request_method, ResponseHead& out, HeadLimits limits = {});
+Result<std::size_t> parse_response_head(std::string_view in, std::string_view request_method, ResponseHead& out,
+                                        HeadLimits limits = {});
 
 }  // namespace sallyport

@@ -1,5 +1,5 @@
-// A head read whole, and read again cut in two where the first octet says, must come out alike; and what the writer makes of
-// it must read back as the same message: the edge forwards exactly what it understood.
+// A head read whole, and read again cut in two where the first octet says, must come out alike; and what the writer
+// makes of it must read back as the same message: the edge forwards exactly what it understood.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -33,7 +33,8 @@ void fuzz_request(std::string_view in, std::size_t cut) {
     const auto reread = HeadReader().read_request(text, again);
     check(reread.has_value() == has_authority);
     if (!reread) return;
-    check(*reread == text.size() && again.target == head.target && again.framing == head.framing && again.authority == head.authority);
+    check(*reread == text.size() && again.target == head.target && again.framing == head.framing &&
+          again.authority == head.authority);
 }
 
 void fuzz_response(std::string_view in, std::size_t cut, std::string_view method) {

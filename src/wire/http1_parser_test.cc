@@ -11,7 +11,8 @@ namespace sallyport {
 namespace {
 
 std::string show(const RequestHead& head) {
-    std::string out = head.method + " " + head.target + " @" + head.authority + " 1." + std::to_string(head.version_minor);
+    std::string out =
+        head.method + " " + head.target + " @" + head.authority + " 1." + std::to_string(head.version_minor);
     if (head.framing.kind == Framing::Kind::content_length) out += " length=" + std::to_string(head.framing.length);
     if (head.framing.kind == Framing::Kind::chunked) out += " chunked";
     if (head.persistent) out += " persistent";
@@ -92,30 +93,41 @@ TEST(Http1Parser, ReadsRequests) {
         {"IPv6 Host", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET / @[::1]:80 1.1 persistent"},
         {"close", "GET / HTTP/1.1\r\nConnection: foo, Close\r\n" + h + "\r\n", "GET / @a.example 1.1"},
         {"1.0", "GET / HTTP/1.0\r\n\r\n", "GET / @ 1.0"},
-        {"1.0 keep-alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n" + h + "\r\n", "GET / @a.example 1.0 persistent"},
-        {"close beats keep-alive", "GET / HTTP/1.1\r\nConnection: keep-alive\r\nConnection: close\r\n" + h + "\r\n", "GET / @a.example 1.1"},
-        {"length", "POST / HTTP/1.1\r\nContent-Length: 0012\r\n" + h + "\r\n", "POST / @a.example 1.1 length=12 persistent"},
-        {"length 0", "POST / HTTP/1.1\r\n" + h + "Content-Length:0\r\n\r\n", "POST / @a.example 1.1 length=0 persistent"},
+        {"1.0 keep-alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n" + h + "\r\n",
+         "GET / @a.example 1.0 persistent"},
+        {"close beats keep-alive", "GET / HTTP/1.1\r\nConnection: keep-alive\r\nConnection: close\r\n" + h + "\r\n",
+         "GET / @a.example 1.1"},
+        {"length", "POST / HTTP/1.1\r\nContent-Length: 0012\r\n" + h + "\r\n",
+         "POST / @a.example 1.1 length=12 persistent"},
+        {"length 0", "POST / HTTP/1.1\r\n" + h + "Content-Length:0\r\n\r\n",
+         "POST / @a.example 1.1 length=0 persistent"},
         {"largest length", "PUT / HTTP/1.1\r\n" + h + "Content-Length: 9223372036854775807\r\n\r\n",
          "PUT / @a.example 1.1 length=9223372036854775807 persistent"},
-        {"chunked", "POST / HTTP/1.1\r\ntransfer-encoding: \t Chunked \t\r\n" + h + "\r\n", "POST / @a.example 1.1 chunked persistent"},
+        {"chunked", "POST / HTTP/1.1\r\ntransfer-encoding: \t Chunked \t\r\n" + h + "\r\n",
+         "POST / @a.example 1.1 chunked persistent"},
         {"upgrade", "GET /ws HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" + h + "\r\n",
          "GET /ws @a.example 1.1 persistent upgrade"},
-        {"upgrade option without the field", "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\n" + h + "\r\n", "GET /ws @a.example 1.1 persistent"},
+        {"upgrade option without the field", "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\n" + h + "\r\n",
+         "GET /ws @a.example 1.1 persistent"},
         {"expect", "POST / HTTP/1.1\r\n" + h + "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n",
          "POST / @a.example 1.1 length=3 persistent continue"},
-        {"expect without content", "GET / HTTP/1.1\r\n" + h + "Expect: 100-continue\r\n\r\n", "GET / @a.example 1.1 persistent"},
+        {"expect without content", "GET / HTTP/1.1\r\n" + h + "Expect: 100-continue\r\n\r\n",
+         "GET / @a.example 1.1 persistent"},
         {"absolute-form", "GET http://a.example/p?q HTTP/1.1\r\n" + h + "\r\n", "GET /p?q @a.example 1.1 persistent"},
-        {"absolute-form, no path", "GET HTTPS://a.example HTTP/1.1\r\n" + h + "\r\n", "GET / @a.example 1.1 persistent"},
-        {"absolute-form, query only", "GET http://a.example?q HTTP/1.1\r\n" + h + "\r\n", "GET /?q @a.example 1.1 persistent"},
-        {"absolute-form, OPTIONS", "OPTIONS http://a.example HTTP/1.1\r\n" + h + "\r\n", "OPTIONS * @a.example 1.1 persistent"},
+        {"absolute-form, no path", "GET HTTPS://a.example HTTP/1.1\r\n" + h + "\r\n",
+         "GET / @a.example 1.1 persistent"},
+        {"absolute-form, query only", "GET http://a.example?q HTTP/1.1\r\n" + h + "\r\n",
+         "GET /?q @a.example 1.1 persistent"},
+        {"absolute-form, OPTIONS", "OPTIONS http://a.example HTTP/1.1\r\n" + h + "\r\n",
+         "OPTIONS * @a.example 1.1 persistent"},
         {"absolute-form against Host", "GET http://b.example/ HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
         {"absolute-form, userinfo", "GET http://u@a.example/ HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
         {"absolute-form without Host", "GET http://a.example/ HTTP/1.1\r\n\r\n", "400 protocol"},
         {"other scheme", "GET ftp://a.example/ HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
         {"asterisk-form", "OPTIONS * HTTP/1.1\r\n" + h + "\r\n", "OPTIONS * @a.example 1.1 persistent"},
         {"asterisk-form for GET", "GET * HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
-        {"authority-form", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "CONNECT a.example:443 @a.example:443 1.1 persistent"},
+        {"authority-form", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+         "CONNECT a.example:443 @a.example:443 1.1 persistent"},
         {"authority-form without port", "CONNECT a.example HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
         {"authority-form for GET", "GET a.example:443 HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
         {"origin-form for CONNECT", "CONNECT / HTTP/1.1\r\n" + h + "\r\n", "400 protocol"},
@@ -151,22 +163,33 @@ TEST(Http1Parser, ReadsRequests) {
         {"Host list", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400 protocol"},
         {"Host with userinfo", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", "400 protocol"},
         {"Host with port 0", "GET / HTTP/1.1\r\nHost: a:0\r\n\r\n", "400 protocol"},
-        {"length and chunked", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "400 protocol"},
-        {"lengths differ", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3\r\nContent-Length: 4\r\n\r\n", "400 protocol"},
+        {"length and chunked", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "400 protocol"},
+        {"lengths differ", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3\r\nContent-Length: 4\r\n\r\n",
+         "400 protocol"},
         {"lengths alike", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n", "400 protocol"},
         {"length list", "POST / HTTP/1.1\r\n" + h + "Content-Length: 3, 3\r\n\r\n", "400 protocol"},
         {"length signed", "POST / HTTP/1.1\r\n" + h + "Content-Length: +3\r\n\r\n", "400 protocol"},
         {"length negative", "POST / HTTP/1.1\r\n" + h + "Content-Length: -3\r\n\r\n", "400 protocol"},
         {"length hex", "POST / HTTP/1.1\r\n" + h + "Content-Length: 0x3\r\n\r\n", "400 protocol"},
         {"length empty", "POST / HTTP/1.1\r\n" + h + "Content-Length:\r\n\r\n", "400 protocol"},
-        {"length above 2^63", "POST / HTTP/1.1\r\n" + h + "Content-Length: 9223372036854775808\r\n\r\n", "400 protocol"},
-        {"length above 2^64", "POST / HTTP/1.1\r\n" + h + "Content-Length: 18446744073709551617\r\n\r\n", "400 protocol"},
+        {"length above 2^63", "POST / HTTP/1.1\r\n" + h + "Content-Length: 9223372036854775808\r\n\r\n",
+         "400 protocol"},
+        {"length above 2^64", "POST / HTTP/1.1\r\n" + h + "Content-Length: 18446744073709551617\r\n\r\n",
+         "400 protocol"},
         {"gzip, chunked", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: gzip, chunked\r\n\r\n", "501 protocol"},
         {"identity", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: identity\r\n\r\n", "501 protocol"},
         {"xchunked", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: xchunked\r\n\r\n", "501 protocol"},
-        {"chunked with a parameter", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked;a=b\r\n\r\n", "501 protocol"},
-        {"vertical tab before chunked", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: \x0b" "chunked\r\n\r\n", "400 protocol"},
-        {"chunked twice", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "400 protocol"},
+        {"chunked with a parameter", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked;a=b\r\n\r\n",
+         "501 protocol"},
+        {"vertical tab before chunked",
+         "POST / HTTP/1.1\r\n" + h +
+             "Transfer-Encoding: \x0b"
+             "chunked\r\n\r\n",
+         "400 protocol"},
+        {"chunked twice",
+         "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "400 protocol"},
         {"chunked on 1.0", "POST / HTTP/1.0\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n", "400 protocol"},
         {"nothing", "", "need_more"},
         {"half a head", "GET / HTTP/1.1\r\n" + h, "need_more"},
@@ -188,20 +211,25 @@ TEST(Http1Parser, ReadsResponses) {
         {"length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "200 OK length=5 persistent"},
         {"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "200 OK chunked persistent"},
         {"until close", "GET", "HTTP/1.1 200 OK\r\n\r\n", "200 OK until_close"},
-        {"until close on 1.0 keep-alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", "200 OK until_close"},
-        {"1.0 keep-alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n", "200 OK length=1 persistent"},
+        {"until close on 1.0 keep-alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n",
+         "200 OK until_close"},
+        {"1.0 keep-alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n",
+         "200 OK length=1 persistent"},
         {"close", "GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n", "200 OK length=1"},
         {"HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "200 OK announced=5 persistent"},
         {"HEAD chunked", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "200 OK persistent"},
-        {"304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "304 Not Modified announced=5 persistent"},
+        {"304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+         "304 Not Modified announced=5 persistent"},
         {"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "204 No Content persistent"},
-        {"204 with length 0", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "204 No Content persistent"},
+        {"204 with length 0", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+         "204 No Content persistent"},
         {"204 that frames content", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", "204 No Content"},
         {"100", "POST", "HTTP/1.1 100 Continue\r\n\r\n", "100 Continue persistent"},
         {"101", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
          "101 Switching Protocols persistent upgrade"},
         {"CONNECT", "CONNECT", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "200 OK"},
-        {"CONNECT refused", "CONNECT", "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n", "403 Forbidden length=5 persistent"},
+        {"CONNECT refused", "CONNECT", "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n",
+         "403 Forbidden length=5 persistent"},
         {"no reason", "GET", "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", "200  length=0 persistent"},
         {"no reason, no space", "GET", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "200  length=0 persistent"},
         {"odd status", "GET", "HTTP/1.1 999 \xe4\r\nContent-Length: 0\r\n\r\n", "999 \xe4 length=0 persistent"},
@@ -211,7 +239,8 @@ TEST(Http1Parser, ReadsResponses) {
         {"HTTP/2", "GET", "HTTP/2 200 OK\r\n\r\n", "protocol"},
         {"not HTTP", "GET", "SSH-2.0-OpenSSH", "protocol"},
         {"empty line first", "GET", "\r\nHTTP/1.1 200 OK\r\n\r\n", "protocol"},
-        {"length and chunked", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "protocol"},
+        {"length and chunked", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "protocol"},
         {"lengths twice", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", "protocol"},
         {"chunked on 1.0", "GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "protocol"},
         {"gzip", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "protocol"},
@@ -238,7 +267,8 @@ TEST(Http1Parser, ConsumesOneHeadOfAPipeline) {
 
 TEST(Http1Parser, KeepsFieldsInOrderAsSent) {
     RequestHead head;
-    ASSERT_TRUE(parse_request_head("GET / HTTP/1.1\r\nhost: a\r\nX-One:  1 \t\r\nX_Two: a b\r\nEmpty:\r\nx-one: 2\r\n\r\n", head));
+    ASSERT_TRUE(parse_request_head(
+        "GET / HTTP/1.1\r\nhost: a\r\nX-One:  1 \t\r\nX_Two: a b\r\nEmpty:\r\nx-one: 2\r\n\r\n", head));
     std::string seen;
     for (const Field& field : head.fields)
         seen += std::string(field.name) + "=" + std::string(field.value) + (field.has_underscore ? "!" : "") + ";";
@@ -275,8 +305,10 @@ TEST(Http1Parser, BoundsTheHead) {
 
 TEST(Http1Parser, WhatItReadItsWriterWritesCanonically) {
     RequestHead head;
-    ASSERT_TRUE(parse_request_head("POST http://a.example/x HTTP/1.0\r\nA:b\r\nHOST:a.example\r\nconnection: close, x-y\r\nX-Y: gone\r\n"
-                                   "content-length:  07\r\nZ:\r\n\r\n", head));
+    ASSERT_TRUE(parse_request_head(
+        "POST http://a.example/x HTTP/1.0\r\nA:b\r\nHOST:a.example\r\nconnection: close, x-y\r\nX-Y: gone\r\n"
+        "content-length:  07\r\nZ:\r\n\r\n",
+        head));
     remove_connection_fields(head.fields);
     std::string out;
     write_request_head(out, head, ConnectionOption::none);

@@ -12,7 +12,8 @@ void append_number(std::string& out, ByteCount value, int base = 10) {
 }
 
 bool is_written_from_values(FieldId id) {
-    return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding || id == FieldId::connection;
+    return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding ||
+           id == FieldId::connection;
 }
 
 void append_fields(std::string& out, const FieldSection& fields, bool is_request) {

@@ -10,7 +10,7 @@ namespace sallyport {
 
 // The Connection field to write.
 enum class ConnectionOption {
-    none,        // persistent on HTTP/1.1
+    none,  // persistent on HTTP/1.1
     close,
     keep_alive,  // for a peer that speaks 1.0
     upgrade,     // "Upgrade"; the Upgrade field itself stands among the fields

@@ -15,7 +15,9 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
         if ((visible && c != '#') || obs_text) classes[c] |= kTargetOctet;
         const bool digit = c >= '0' && c <= '9';
         const bool alpha = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (digit || alpha || (c != 0 && c < 0x80 && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos))
+        if (digit || alpha ||
+            (c != 0 && c < 0x80 &&
+             std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos))
             classes[c] |= kTchar;
         if (digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) classes[c] |= kHexDigit;
     }

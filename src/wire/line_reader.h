@@ -13,8 +13,8 @@ class LineReader {
 public:
     explicit LineReader(std::size_t max_line = 64_KiB) : max_line_(max_line) {}
 
-    // Calls on_line(std::string_view) -> Result<> for each complete line, without LF; the view lives for the call. Stops at the
-    // first error. Errc::too_large: a line above the bound; final.
+    // Calls on_line(std::string_view) -> Result<> for each complete line, without LF; the view lives for the call.
+    // Stops at the first error. Errc::too_large: a line above the bound; final.
     template <class OnLine>
     Result<> feed(std::string_view in, OnLine&& on_line) {
         while (!in.empty()) {

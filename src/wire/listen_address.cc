@@ -32,7 +32,9 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
         return out;
     }
     const Result<Authority> parsed = parse_authority(host);
-    if (!parsed || parsed->port) return refuse(text, host.find(':') == std::string_view::npos ? "not an IP address" : "IPv6 addresses stand in brackets: [::1]:8443");
+    if (!parsed || parsed->port)
+        return refuse(text, host.find(':') == std::string_view::npos ? "not an IP address"
+                                                                     : "IPv6 addresses stand in brackets: [::1]:8443");
     if (parsed->kind == HostKind::name) return refuse(text, "an IP address of this machine is needed, not a name");
     out.host = parsed->host;
     return out;
@@ -42,6 +44,8 @@ std::string ListenAddress::text() const {
     return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
-bool ListenAddress::is_loopback() const { return host.starts_with("127.") || host == "::1" || host.starts_with("::ffff:127."); }
+bool ListenAddress::is_loopback() const {
+    return host.starts_with("127.") || host == "::1" || host.starts_with("::ffff:127.");
+}
 
 }  // namespace sallyport

@@ -1,5 +1,5 @@
-// listen_address.h: where to listen: ":8443" (every address, v6 and v4), "127.0.0.1:0" (the kernel chooses the port), "[::1]:80",
-// "localhost:80" (127.0.0.1). Addresses only: nothing is resolved. Pure.
+// listen_address.h: where to listen: ":8443" (every address, v6 and v4), "127.0.0.1:0" (the kernel chooses the port),
+// "[::1]:80", "localhost:80" (127.0.0.1). Addresses only: nothing is resolved. Pure.
 #pragma once
 #include <cstdint>
 #include <string>

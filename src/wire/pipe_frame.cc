@@ -33,14 +33,16 @@ Result<PipeEvent> PipeDecoder::feed(Octets piece, MessagePart part) {
 Result<PipeEvent> PipeDecoder::take_fixed(Octets piece, MessagePart part) {
     const bool known = type_ <= static_cast<std::uint8_t>(PipeFrameType::pong);
     const std::size_t bound = known ? value_.size() : kMaxUnknownOctets;
-    if (piece.size() > bound - size_) return known ? fail(Errc::protocol, "frame too long") : fail(Errc::too_large, "unknown frame too long");
+    if (piece.size() > bound - size_)
+        return known ? fail(Errc::protocol, "frame too long") : fail(Errc::too_large, "unknown frame too long");
     if (known) std::ranges::copy(piece, value_.begin() + static_cast<std::ptrdiff_t>(size_));
     size_ += piece.size();
     if (!part.end || !known) return PipeEvent{};
     if (size_ != value_.size()) return fail(Errc::protocol, "frame too short");
     std::uint64_t value = 0;
     for (const std::byte octet : value_) value = value << 8 | std::to_integer<std::uint64_t>(octet);
-    constexpr PipeEvent::Kind kinds[] = {PipeEvent::Kind::data, PipeEvent::Kind::ack, PipeEvent::Kind::ping, PipeEvent::Kind::pong};
+    constexpr PipeEvent::Kind kinds[] = {PipeEvent::Kind::data, PipeEvent::Kind::ack, PipeEvent::Kind::ping,
+                                         PipeEvent::Kind::pong};
     return PipeEvent{.kind = kinds[type_], .data = {}, .value = value};
 }
 

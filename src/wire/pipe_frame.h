@@ -1,4 +1,5 @@
-// pipe_frame.h: the frames of the resumable pipe, one per WebSocket binary message (docs/protocol.md). First octet: the type.
+// pipe_frame.h: the frames of the resumable pipe, one per WebSocket binary message (docs/protocol.md). First octet:
+// the type.
 //   0x00 DATA  any number of octets, counted
 //   0x01 ACK   u64 big-endian: DATA octets received in this session so far
 //   0x02 PING  u64, opaque      0x03 PONG  u64, echoed
@@ -37,8 +38,8 @@ struct PipeEvent {
 
 class PipeDecoder {
 public:
-    // At most one event a piece. Errc::protocol: a fixed frame of another length, an empty message, or pieces out of order.
-    // Errc::too_large: an unknown frame above kMaxUnknownOctets. Both are final.
+    // At most one event a piece. Errc::protocol: a fixed frame of another length, an empty message, or pieces out of
+    // order. Errc::too_large: an unknown frame above kMaxUnknownOctets. Both are final.
     Result<PipeEvent> feed(Octets piece, MessagePart part);
 
     static constexpr std::size_t kMaxUnknownOctets = 64_KiB;

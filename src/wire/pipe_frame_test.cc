@@ -45,7 +45,9 @@ std::string decode_however_cut(const std::string& message) {
 }
 
 TEST(PipeFrame, Decodes) {
-    const auto octets = [](PipeFrameType type, std::uint64_t value) { return std::string(as_text(write_pipe_frame(type, value))); };
+    const auto octets = [](PipeFrameType type, std::uint64_t value) {
+        return std::string(as_text(write_pipe_frame(type, value)));
+    };
     struct Row {
         const char* name;
         std::string in;

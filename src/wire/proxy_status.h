@@ -1,4 +1,5 @@
-// proxy_status.h: the Proxy-Status field (RFC 9209), by which the agent tells the relay why a target gave no stream. Pure.
+// proxy_status.h: the Proxy-Status field (RFC 9209), by which the agent tells the relay why a target gave no stream.
+// Pure.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -50,8 +51,9 @@ inline constexpr std::size_t kMaxProxyStatusDetails = 256;
 // `proxy; error=dns_error; details="..."`. Details are cut at the bound; octets that may not stand there become '?'.
 std::string format_proxy_status(const ProxyStatus& status);
 
-// Reads the last member of the list, the proxy nearest to us. An unknown or missing error reads as proxy_internal_error, other
-// parameters are skipped. Errc::protocol for what is no structured field; Errc::too_large above 4 KiB.
+// Reads the last member of the list, the proxy nearest to us. An unknown or missing error reads as
+// proxy_internal_error, other parameters are skipped. Errc::protocol for what is no structured field; Errc::too_large
+// above 4 KiB.
 Result<ProxyStatus> parse_proxy_status(std::string_view field_value);
 
 }  // namespace sallyport

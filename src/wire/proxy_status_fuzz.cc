@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto status = parse_proxy_status({reinterpret_cast<const char*>(data), size});
     if (!status) return 0;
     const auto again = parse_proxy_status(format_proxy_status(*status));
-    if (!again || again->error != status->error || again->details != status->details || again->proxy != status->proxy) std::abort();
+    if (!again || again->error != status->error || again->details != status->details || again->proxy != status->proxy)
+        std::abort();
     return 0;
 }

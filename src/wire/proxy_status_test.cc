@@ -8,7 +8,8 @@ namespace sallyport {
 namespace {
 
 TEST(ProxyStatus, WritesAStructuredField) {
-    EXPECT_EQ(format_proxy_status({"sallyport-agent", ProxyError::connection_refused, "connect 127.0.0.1:8123: \"refused\"\n\xc3\xa9"}),
+    EXPECT_EQ(format_proxy_status(
+                  {"sallyport-agent", ProxyError::connection_refused, "connect 127.0.0.1:8123: \"refused\"\n\xc3\xa9"}),
               "sallyport-agent; error=connection_refused; details=\"connect 127.0.0.1:8123: \\\"refused\\\"???\"");
     EXPECT_EQ(format_proxy_status({"two words", ProxyError::dns_error, ""}), "sallyport; error=dns_error");
 }
@@ -36,8 +37,10 @@ TEST(ProxyStatus, Reads) {
     };
     for (const Row& row : rows) {
         const auto status = parse_proxy_status(row.in);
-        EXPECT_EQ(status ? status->proxy + " " + std::string(name_of(status->error)) + " " + status->details : "!" + std::string(name_of(status.error().code)),
-                  row.want) << row.name;
+        EXPECT_EQ(status ? status->proxy + " " + std::string(name_of(status->error)) + " " + status->details
+                         : "!" + std::string(name_of(status.error().code)),
+                  row.want)
+            << row.name;
     }
 }
 

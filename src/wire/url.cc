@@ -28,7 +28,10 @@ std::string join(std::span<const std::string_view> schemes) {
 }
 
 bool is_path(std::string_view path) {
-    return std::ranges::all_of(path, [](char c) { return syntax::is(c, syntax::kTargetOctet) && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '<' && c != '>' && c != '\\'; });
+    return std::ranges::all_of(path, [](char c) {
+        return syntax::is(c, syntax::kTargetOctet) && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '<' &&
+               c != '>' && c != '\\';
+    });
 }
 
 }  // namespace
@@ -57,11 +60,13 @@ Result<Url> parse_url(std::string_view text, std::span<const std::string_view> s
     Url out;
     out.scheme = text.substr(0, colon);
     std::ranges::transform(out.scheme, out.scheme.begin(), ascii_lower);
-    if (std::ranges::find(schemes, out.scheme) == schemes.end()) return refuse(text, "must begin with " + join(schemes));
+    if (std::ranges::find(schemes, out.scheme) == schemes.end())
+        return refuse(text, "must begin with " + join(schemes));
     std::string_view rest = text.substr(colon + 3);
     const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
     if (rest.find('@') < end) return refuse(text, "a user name or password has no place here");
-    if (rest.find_first_of("?#") != std::string_view::npos) return refuse(text, "a query or fragment has no place here");
+    if (rest.find_first_of("?#") != std::string_view::npos)
+        return refuse(text, "a query or fragment has no place here");
     const Result<Authority> authority = parse_authority(rest.substr(0, end));
     if (!authority) return refuse(text, authority.error().detail);
     out.host = authority->host;
@@ -86,7 +91,8 @@ Result<Url> parse_relay_url(std::string_view text) {
     if (!url) return url;
     if (url->scheme == "https") url->scheme = "wss";
     const Authority authority{.host = url->host, .kind = url->host_kind, .port = {}};
-    if (url->scheme == "ws" && !authority.is_loopback()) return refuse(text, "ws:// is allowed to this machine only: write wss://");
+    if (url->scheme == "ws" && !authority.is_loopback())
+        return refuse(text, "ws:// is allowed to this machine only: write wss://");
     return url;
 }
 

@@ -1,4 +1,5 @@
-// What configuration and command line hold: URLs, addresses, names, durations. Whatever is read reads the same when written again.
+// What configuration and command line hold: URLs, addresses, names, durations. Whatever is read reads the same when
+// written again.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -72,7 +72,8 @@ TEST(ListenAddress, Reads) {
         {":65536", "\":65536\" is no listen address: the port must be 0 to 65535"},
         {":80x", "\":80x\" is no listen address: the port must be 0 to 65535"},
         {"::1:80", "\"::1:80\" is no listen address: IPv6 addresses stand in brackets: [::1]:8443"},
-        {"home.example:80", "\"home.example:80\" is no listen address: an IP address of this machine is needed, not a name"},
+        {"home.example:80",
+         "\"home.example:80\" is no listen address: an IP address of this machine is needed, not a name"},
         {"1.2.3.4.5:80", "\"1.2.3.4.5:80\" is no listen address: not an IP address"},
     };
     for (const Row& row : rows) {

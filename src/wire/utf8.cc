@@ -7,7 +7,9 @@ namespace {
 
 // The octets of the character at the front, 0 if there is no well-formed one (RFC 3629 4).
 std::size_t character_length(std::string_view text) {
-    const auto octet = [text](std::size_t at) { return at < text.size() ? static_cast<std::uint8_t>(text[at]) : std::uint8_t{0}; };
+    const auto octet = [text](std::size_t at) {
+        return at < text.size() ? static_cast<std::uint8_t>(text[at]) : std::uint8_t{0};
+    };
     const auto is_tail = [&](std::size_t at) { return (octet(at) & 0xc0) == 0x80; };
     const std::uint8_t first = octet(0), second = octet(1);
     if (first < 0x80) return 1;

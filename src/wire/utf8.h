@@ -1,4 +1,5 @@
-// utf8.h: keeps text from outside within a bound and well formed (RFC 3629), so that JSON written from it can be read again. Pure.
+// utf8.h: keeps text from outside within a bound and well formed (RFC 3629), so that JSON written from it can be read
+// again. Pure.
 #pragma once
 #include <cstddef>
 #include <string>

@@ -88,7 +88,8 @@ Result<> WebSocketDecoder::start_frame() {
     frame_opcode_ = static_cast<WebSocketOpcode>(first & 0x0f);
     final_ = (first & 0x80) != 0;
     masked_ = (value(header_[1]) & 0x80) != 0;
-    if (masked_ != (role_ == WebSocketRole::server)) return fail(Errc::protocol, masked_ ? "masked frame from a server" : "frame without mask");
+    if (masked_ != (role_ == WebSocketRole::server))
+        return fail(Errc::protocol, masked_ ? "masked frame from a server" : "frame without mask");
 
     std::size_t at = 2;
     left_ = length;
@@ -96,7 +97,8 @@ Result<> WebSocketDecoder::start_frame() {
         left_ = 0;
         const std::size_t octets = length == 126 ? 2 : 8;
         for (; at < 2 + octets; ++at) left_ = left_ << 8 | value(header_[at]);
-        if (left_ >> 63 != 0 || (octets == 2 ? left_ < 126 : left_ <= 0xffff)) return fail(Errc::protocol, "malformed length");
+        if (left_ >> 63 != 0 || (octets == 2 ? left_ < 126 : left_ <= 0xffff))
+            return fail(Errc::protocol, "malformed length");
     }
     if (masked_) std::copy_n(header_.begin() + static_cast<std::ptrdiff_t>(at), 4, key_.begin());
 
@@ -139,7 +141,8 @@ WebSocketDecoder::Step WebSocketDecoder::take_data(MutableOctets in, std::size_t
     in_frame_ = left_ > 0;
     step.message_end = !in_frame_ && final_;
     if (step.message_end) in_message_ = false;
-    if (count == 0 && !step.message_end) return {.consumed = step.consumed};  // nothing to tell yet; message_begin stays pending
+    if (count == 0 && !step.message_end)
+        return {.consumed = step.consumed};  // nothing to tell yet; message_begin stays pending
     step.message_begin = std::exchange(begin_pending_, false);
     return step;
 }
@@ -155,7 +158,10 @@ WebSocketDecoder::Step WebSocketDecoder::take_control(MutableOctets in, std::siz
     left_ -= count;
     if (left_ > 0) return {.consumed = used + count};
     in_frame_ = false;
-    Step step{.kind = Step::Kind::close, .consumed = used + count, .payload = {control_.data(), control_size_}, .opcode = frame_opcode_};
+    Step step{.kind = Step::Kind::close,
+              .consumed = used + count,
+              .payload = {control_.data(), control_size_},
+              .opcode = frame_opcode_};
     if (frame_opcode_ == WebSocketOpcode::ping) step.kind = Step::Kind::ping;
     else if (frame_opcode_ == WebSocketOpcode::pong) step.kind = Step::Kind::pong;
     else closed_ = true;

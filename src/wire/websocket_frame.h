@@ -1,5 +1,6 @@
-// websocket_frame.h: WebSocket frames (RFC 6455 5), as carrier of the tunnel: no extensions, no UTF-8 check of text. The decoder
-// unmasks in place and hands on data frames piece by piece as they arrive; nothing of them is buffered. No I/O.
+// websocket_frame.h: WebSocket frames (RFC 6455 5), as carrier of the tunnel: no extensions, no UTF-8 check of text.
+// The decoder unmasks in place and hands on data frames piece by piece as they arrive; nothing of them is buffered.
+// No I/O.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -48,13 +49,13 @@ public:
             data,       // a piece of a text or binary message
             ping,       // payload is complete; answer with a pong of the same payload
             pong,
-            close,      // payload: see parse_websocket_close(); nothing more is decoded
+            close,  // payload: see parse_websocket_close(); nothing more is decoded
         };
         Kind kind = Kind::need_more;
-        std::size_t consumed = 0;     // drop these from the front of the input
-        MutableOctets payload;        // unmasked. data: points into the input; control: into the decoder, until the next feed()
-        bool message_begin = false;   // of data
-        bool message_end = false;     // of data; the piece may be empty
+        std::size_t consumed = 0;    // drop these from the front of the input
+        MutableOctets payload;       // unmasked; of data in the input, of control in the decoder until the next feed()
+        bool message_begin = false;  // of data
+        bool message_end = false;    // of data; the piece may be empty
         WebSocketOpcode opcode = WebSocketOpcode::binary;  // of the message, text or binary, also on continuations
     };
 
@@ -95,7 +96,9 @@ struct WebSocketClose {
     std::uint16_t code = 1005;  // 1005: none was sent (RFC 6455 7.4.1)
     std::string reason;         // at most 123 octets; from the peer: escape before showing
 };
-Result<WebSocketClose> parse_websocket_close(Octets payload);  // Errc::protocol for lengths and codes that may not be sent
-std::string format_websocket_close(std::uint16_t code, std::string_view reason);  // the payload; the reason is cut to 123 octets
+// Errc::protocol for lengths and codes that may not be sent.
+Result<WebSocketClose> parse_websocket_close(Octets payload);
+// The payload of a close frame; the reason is cut to 123 octets.
+std::string format_websocket_close(std::uint16_t code, std::string_view reason);
 
 }  // namespace sallyport

@@ -20,7 +20,8 @@ void mask_in_place(benchmark::State& state) {
 BENCHMARK(mask_in_place)->Arg(20)->Arg(1024)->Arg(65536);
 
 void decode(benchmark::State& state) {
-    const auto header = write_websocket_header(WebSocketOpcode::binary, static_cast<std::uint64_t>(state.range(0)), kKey);
+    const auto header =
+        write_websocket_header(WebSocketOpcode::binary, static_cast<std::uint64_t>(state.range(0)), kKey);
     std::vector<std::byte> message(header.view().begin(), header.view().end());
     message.resize(message.size() + static_cast<std::size_t>(state.range(0)));
     WebSocketDecoder decoder(WebSocketRole::server);

@@ -74,10 +74,15 @@ TEST(WebSocketFrame, Decodes) {
         {"fragments (RFC 6455 5.7)", client, "01 03 48656c 80 02 6c6f", "text(Hello)"},
         {"unmasked ping (RFC 6455 5.7)", client, "89 05 48656c6c6f", "ping(Hello)"},
         {"masked pong (RFC 6455 5.7)", server, "8a 85 37fa213d 7f9f4d5158", "pong(Hello)"},
-        {"16-bit length", client, "82 7e 0080 "
-         "30303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030"
-         "30303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030",
-         "binary(00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000)"},
+        {"16-bit length", client,
+         "82 7e 0080 "
+         "3030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303"
+         "0303030303030303030"
+         "3030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303"
+         "0303030303030303030",
+         "binary("
+         "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+         "0000000000000000000)"},
         {"empty message", client, "82 00", "binary()"},
         {"empty first and last fragment", client, "02 00 00 01 61 80 00", "binary(a)"},
         {"ping between fragments", client, "02 01 61 89 01 70 80 01 62", "binary(aping(p)b)"},
@@ -114,7 +119,8 @@ TEST(WebSocketFrame, DecodesWhatItWrites) {
             std::string sent = payload;
             MutableOctets octets = std::as_writable_bytes(std::span(sent));
             if (masked) mask_octets(octets.data(), octets.data(), size, key);
-            const auto header = write_websocket_header(WebSocketOpcode::binary, size, masked ? std::optional(key) : std::nullopt);
+            const auto header =
+                write_websocket_header(WebSocketOpcode::binary, size, masked ? std::optional(key) : std::nullopt);
             std::string out;
             WebSocketDecoder decoder(masked ? WebSocketRole::server : WebSocketRole::client, 1 << 20);
             feed(decoder, std::string(as_text(header.view())) + sent, out);
@@ -145,8 +151,10 @@ TEST(WebSocketFrame, ReadsAndWritesClose) {
     EXPECT_EQ(close->code, 1001);
     EXPECT_EQ(close->reason.size(), 123u);
     EXPECT_EQ(parse_websocket_close({})->code, 1005);
-    for (const auto* bad : {"03", "03e7", "03ed", "03ee", "03f7", "0b00", "1388"}) EXPECT_FALSE(parse_websocket_close(as_octets(hex(bad)))) << bad;
-    for (const auto* good : {"03e8", "03f6", "0bb8", "1387"}) EXPECT_TRUE(parse_websocket_close(as_octets(hex(good)))) << good;
+    for (const auto* bad : {"03", "03e7", "03ed", "03ee", "03f7", "0b00", "1388"})
+        EXPECT_FALSE(parse_websocket_close(as_octets(hex(bad)))) << bad;
+    for (const auto* good : {"03e8", "03f6", "0bb8", "1387"})
+        EXPECT_TRUE(parse_websocket_close(as_octets(hex(good)))) << good;
 }
 
 }  // namespace

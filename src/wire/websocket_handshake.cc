@@ -35,18 +35,23 @@ std::string websocket_accept(std::string_view key) {
     return to_base64(as_octets(digest.data(), size));
 }
 
-bool is_websocket_request(const RequestHead& head) { return head.wants_upgrade && head.fields.has_member(FieldId::upgrade, "websocket"); }
+bool is_websocket_request(const RequestHead& head) {
+    return head.wants_upgrade && head.fields.has_member(FieldId::upgrade, "websocket");
+}
 
 Result<std::string> check_websocket_request(const RequestHead& head) {
-    if (head.method != "GET" || head.version_minor < 1 || head.framing.has_content()) return fail(Errc::protocol, "no GET without content");
+    if (head.method != "GET" || head.version_minor < 1 || head.framing.has_content())
+        return fail(Errc::protocol, "no GET without content");
     if (!is_websocket_request(head)) return fail(Errc::protocol, "no upgrade to websocket");
-    if (only(head.fields, FieldId::sec_websocket_version) != "13") return fail(Errc::protocol, "WebSocket version is not 13");
+    if (only(head.fields, FieldId::sec_websocket_version) != "13")
+        return fail(Errc::protocol, "WebSocket version is not 13");
     const std::string_view key = only(head.fields, FieldId::sec_websocket_key);
     if (!is_key(key)) return fail(Errc::protocol, "malformed Sec-WebSocket-Key");
     return std::string(key);
 }
 
-void fill_websocket_request(RequestHead& head, std::string_view authority, std::string_view target, std::string_view key) {
+void fill_websocket_request(RequestHead& head, std::string_view authority, std::string_view target,
+                            std::string_view key) {
     head.method = "GET";
     head.target = target;
     head.authority = authority;
@@ -67,11 +72,15 @@ void fill_websocket_response(ResponseHead& head, std::string_view key) {
     head.fields.set("Sec-WebSocket-Accept", websocket_accept(key));
 }
 
-Result<> check_websocket_response(const ResponseHead& head, std::string_view key, std::string_view offered_subprotocol) {
+Result<> check_websocket_response(const ResponseHead& head, std::string_view key,
+                                  std::string_view offered_subprotocol) {
     if (head.status != 101) return fail(Errc::refused, "status " + std::to_string(head.status) + " instead of 101");
-    if (!head.wants_upgrade || !head.fields.has_member(FieldId::upgrade, "websocket")) return fail(Errc::protocol, "101 without upgrade to websocket");
-    if (only(head.fields, FieldId::sec_websocket_accept) != websocket_accept(key)) return fail(Errc::protocol, "wrong Sec-WebSocket-Accept");
-    if (head.fields.contains(FieldId::sec_websocket_extensions)) return fail(Errc::protocol, "extension that was not offered");
+    if (!head.wants_upgrade || !head.fields.has_member(FieldId::upgrade, "websocket"))
+        return fail(Errc::protocol, "101 without upgrade to websocket");
+    if (only(head.fields, FieldId::sec_websocket_accept) != websocket_accept(key))
+        return fail(Errc::protocol, "wrong Sec-WebSocket-Accept");
+    if (head.fields.contains(FieldId::sec_websocket_extensions))
+        return fail(Errc::protocol, "extension that was not offered");
     if (head.fields.contains(FieldId::sec_websocket_protocol) &&
         (offered_subprotocol.empty() || only(head.fields, FieldId::sec_websocket_protocol) != offered_subprotocol))
         return fail(Errc::protocol, "subprotocol that was not offered");

@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view in(reinterpret_cast<const char*>(data), size);
     if (in.starts_with("HTTP/")) {
         ResponseHead head;
-        if (parse_response_head(in, "GET", head)) (void)check_websocket_response(head, "dGhlIHNhbXBsZSBub25jZQ==", "sallyport");
+        if (parse_response_head(in, "GET", head))
+            (void)check_websocket_response(head, "dGhlIHNhbXBsZSBub25jZQ==", "sallyport");
         return 0;
     }
     RequestHead head;
