@@ -52,8 +52,10 @@ void Http1Connection::on_handshake(const Result<>& done) {
 }
 
 void Http1Connection::drain() {
-    if (state_ == State::idle && input_.empty()) give_up();
-    else if (state_ == State::handshake) give_up();
+    if (state_ == State::handshake) return give_up();
+    if (state_ != State::idle || !input_.empty()) return;
+    begin_ending();
+    try_to_end();
 }
 
 void Http1Connection::cut() {
@@ -195,8 +197,8 @@ bool Http1Connection::read_head() {
         }
     }
     if (input_ended_) {
-        give_up();
-        return false;
+        begin_ending();
+        return true;
     }
     wants_head_octets_ = true;
     return false;
