@@ -28,7 +28,7 @@ std::string url_text(const RelayEndpoint& relay) { return relay.url.text(); }
 // One stream and what it is waiting for.
 struct Agent::Serving {
     std::string target;
-    std::unique_ptr<OriginConnection> connection;
+    std::unique_ptr<OriginPipe> connection;
     std::unique_ptr<OriginDialler> dialler;
     std::shared_ptr<Serving*> handle;  // null inside once the stream is over: the scout may answer later
 };
@@ -182,7 +182,7 @@ void Agent::on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream
                                                          : Result<Target>(fail(Errc::refused, "target name too long"));
     auto serving = std::make_unique<Serving>();
     serving->target = request.target;
-    serving->connection = std::make_unique<OriginConnection>(loop_, std::move(stream), [this](OriginConnection& over) { end(over); });
+    serving->connection = std::make_unique<OriginPipe>(loop_, std::move(stream), [this](OriginPipe& over) { end(over); });
     serving->handle = std::make_shared<Serving*>(serving.get());
     Serving& here = *serving;
     serving_.emplace(here.connection.get(), std::move(serving));
@@ -213,7 +213,7 @@ void Agent::refuse(Serving& serving, const Refusal& refusal) {
 }
 
 // Called out of the connection's own callbacks, so it dies at the end of the turn.
-void Agent::end(OriginConnection& connection) {
+void Agent::end(OriginPipe& connection) {
     auto found = serving_.extract(&connection);
     if (found.empty()) return;
     *found.mapped()->handle = nullptr;

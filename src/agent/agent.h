@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "agent/back_off.h"
-#include "agent/origin_connection.h"
+#include "agent/origin_pipe.h"
 #include "agent/origin_dialler.h"
 #include "agent/origin_trust.h"
 #include "agent/relay_dialler.h"
@@ -88,7 +88,7 @@ private:
     void serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target);
     void on_origin(Serving& serving, std::expected<TransportPtr, Refusal> origin);
     void refuse(Serving& serving, const Refusal& refusal);
-    void end(OriginConnection& connection);
+    void end(OriginPipe& connection);
 
     void stop_if_idle();
     void stopped();
@@ -105,7 +105,7 @@ private:
     Timer patience_;
     std::unique_ptr<RelayDialler> dialler_;
     std::unique_ptr<Tunnel> tunnel_;
-    std::unordered_map<OriginConnection*, std::unique_ptr<Serving>> serving_;
+    std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
 
     bool ready_ = false;      // hello was sent
     TimePoint connected_at_{};

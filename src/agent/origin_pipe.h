@@ -1,4 +1,4 @@
-// origin_connection.h: the octet pipe between one stream of the tunnel and the connection to its origin: half-close, reset and
+// origin_pipe.h: the octet pipe between one stream of the tunnel and the connection to its origin: half-close, reset and
 // back-pressure both ways. The hot path: octets go from the receive buffer straight into the tunnel and from the tunnel straight
 // into send(); only what finds no room is copied.
 //
@@ -29,16 +29,16 @@ private:
     std::size_t at_ = 0;
 };
 
-class OriginConnection final : private Stream::Owner, private Transport::Owner {
+class OriginPipe final : private Stream::Owner, private Transport::Owner {
 public:
     // Called once, when both directions are over or one was cut. Dispose of it then (Loop::dispose).
-    using OnOver = std::function<void(OriginConnection&)>;
+    using OnOver = std::function<void(OriginPipe&)>;
 
     // Takes the stream over; octets that arrive before connected() are held.
-    OriginConnection(Loop& loop, std::unique_ptr<IncomingStream> stream, OnOver on_over);
-    ~OriginConnection();
-    OriginConnection(const OriginConnection&) = delete;
-    OriginConnection& operator=(const OriginConnection&) = delete;
+    OriginPipe(Loop& loop, std::unique_ptr<IncomingStream> stream, OnOver on_over);
+    ~OriginPipe();
+    OriginPipe(const OriginPipe&) = delete;
+    OriginPipe& operator=(const OriginPipe&) = delete;
 
     // One of the two, once, unless it is over by then.
     void connected(TransportPtr origin);

@@ -1,4 +1,4 @@
-#include "agent/origin_connection.h"
+#include "agent/origin_pipe.h"
 
 #include <algorithm>
 #include <cstring>
@@ -13,7 +13,7 @@ void HeldOctets::drop(std::size_t count) {
     else octets_.clear();
 }
 
-OriginConnection::OriginConnection(Loop& loop, std::unique_ptr<IncomingStream> stream, OnOver on_over)
+OriginPipe::OriginPipe(Loop& loop, std::unique_ptr<IncomingStream> stream, OnOver on_over)
     : stream_(std::move(stream)), on_over_(std::move(on_over)), cut_stream_(loop, [this] {
           if (over_) return;
           stream_->reset();
@@ -22,14 +22,14 @@ OriginConnection::OriginConnection(Loop& loop, std::unique_ptr<IncomingStream> s
     stream_->set_owner(*this);
 }
 
-OriginConnection::~OriginConnection() {
+OriginPipe::~OriginPipe() {
     if (over_) return;
     over_ = true;
     if (origin_) origin_->abort();
     stream_->reset();
 }
 
-void OriginConnection::connected(TransportPtr origin) {
+void OriginPipe::connected(TransportPtr origin) {
     if (over_) return;
     origin_ = std::move(origin);
     stream_->accept();
@@ -38,7 +38,7 @@ void OriginConnection::connected(TransportPtr origin) {
     flush_to_origin();
 }
 
-void OriginConnection::refuse(const Refusal& refusal) {
+void OriginPipe::refuse(const Refusal& refusal) {
     if (over_) return;
     stream_->refuse(refusal);
     finish();
@@ -46,7 +46,7 @@ void OriginConnection::refuse(const Refusal& refusal) {
 
 // ---- visitor to origin
 
-void OriginConnection::on_stream_octets(Octets octets) {
+void OriginPipe::on_stream_octets(Octets octets) {
     if (over_) return;
     std::size_t sent = 0;
     if (origin_ && to_origin_.empty()) sent = send_to_origin(octets);
@@ -54,14 +54,14 @@ void OriginConnection::on_stream_octets(Octets octets) {
     if (sent > 0) stream_->consumed(sent);
 }
 
-void OriginConnection::on_stream_end() {
+void OriginPipe::on_stream_end() {
     if (over_) return;
     stream_ended_ = true;
     end_origin_if_done();
     finish_if_done();
 }
 
-std::size_t OriginConnection::send_to_origin(Octets octets) {
+std::size_t OriginPipe::send_to_origin(Octets octets) {
     std::size_t sent = 0;
     while (sent < octets.size() && origin_->send_ready()) {
         const Octets piece = octets.subspan(sent, std::min(octets.size() - sent, Transport::kSendQuantum));
@@ -71,7 +71,7 @@ std::size_t OriginConnection::send_to_origin(Octets octets) {
     return sent;
 }
 
-void OriginConnection::flush_to_origin() {
+void OriginPipe::flush_to_origin() {
     if (const std::size_t sent = send_to_origin(to_origin_.view()); sent > 0) {
         to_origin_.drop(sent);
         stream_->consumed(sent);
@@ -82,17 +82,17 @@ void OriginConnection::flush_to_origin() {
 }
 
 // Waits for send_ready() too: close() may follow at once, and what is still inside the transport would be lost.
-void OriginConnection::end_origin_if_done() {
+void OriginPipe::end_origin_if_done() {
     if (!stream_ended_ || origin_send_ended_ || !origin_ || !to_origin_.empty() || !origin_->send_ready()) return;
     origin_send_ended_ = true;
     origin_->end_send();
 }
 
-void OriginConnection::on_send_ready() {
+void OriginPipe::on_send_ready() {
     if (!over_) flush_to_origin();
 }
 
-void OriginConnection::on_stream_reset(const Error&) {
+void OriginPipe::on_stream_reset(const Error&) {
     if (over_) return;
     if (origin_) origin_->abort();
     finish();
@@ -100,7 +100,7 @@ void OriginConnection::on_stream_reset(const Error&) {
 
 // ---- origin to visitor
 
-void OriginConnection::on_receive(MutableOctets octets) {
+void OriginPipe::on_receive(MutableOctets octets) {
     if (over_) return;
     received_ = octets;
     stream_->wake();
@@ -111,7 +111,7 @@ void OriginConnection::on_receive(MutableOctets octets) {
     received_ = {};
 }
 
-Stream::Pulled OriginConnection::on_stream_pull(MutableOctets room) {
+Stream::Pulled OriginPipe::on_stream_pull(MutableOctets room) {
     if (over_) return {};
     std::size_t filled = 0;
     if (!to_stream_.empty()) {
@@ -134,13 +134,13 @@ Stream::Pulled OriginConnection::on_stream_pull(MutableOctets room) {
     return {filled, true};
 }
 
-void OriginConnection::on_receive_end() {
+void OriginPipe::on_receive_end() {
     if (over_) return;
     origin_ended_ = true;
     stream_->wake();
 }
 
-void OriginConnection::on_transport_error(const Error&) {
+void OriginPipe::on_transport_error(const Error&) {
     if (over_) return;
     origin_cut_ = true;
     if (to_stream_.empty() && received_.empty()) cut_stream_.ask();
@@ -148,13 +148,13 @@ void OriginConnection::on_transport_error(const Error&) {
 
 // ---- the end
 
-void OriginConnection::finish_if_done() {
+void OriginPipe::finish_if_done() {
     if (over_ || !origin_send_ended_ || !stream_send_ended_) return;
     origin_->close();
     finish();
 }
 
-void OriginConnection::finish() {
+void OriginPipe::finish() {
     if (std::exchange(over_, true)) return;
     if (on_over_) on_over_(*this);
 }

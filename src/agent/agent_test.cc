@@ -1,0 +1,234 @@
+#include "agent/agent.h"
+
+#include "agent/agent_test_support.h"
+
+namespace sallyport {
+namespace {
+
+class AgentTest : public testing::Test {
+protected:
+    AgentSetup setup_for(std::vector<Target> targets) {
+        AgentSetup setup;
+        setup.relay.url = *parse_relay_url(relay.url());
+        setup.relay.tls = *make_relay_tls(setup.relay.url, relay.pin(), {});
+        setup.relay.proof = Ed25519PrivateKey::generate();
+        setup.targets = TargetTable(std::move(targets), TargetTable::AnyTarget::refused);
+        setup.reconnect_base = std::chrono::milliseconds(10);
+        setup.reconnect_max = std::chrono::milliseconds(40);
+        return setup;
+    }
+    void start(AgentSetup setup) {
+        agent = std::make_unique<Agent>(loop, workers, log, std::move(setup));
+        agent->start();
+        ASSERT_TRUE(test::run_until(loop, [&] { return relay.ready && agent->is_connected() && !relay.control.empty(); }));
+    }
+    ~AgentTest() override {
+        agent.reset();
+        loop.turn(Duration::zero());
+    }
+    bool until(const std::function<bool()>& done) { return test::run_until(loop, done); }
+    static Target tcp(std::string name, const test::LoopbackOrigin& origin) { return test::make_target(std::move(name), origin.url("tcp")); }
+
+    Loop loop;
+    Log log{LogLevel::error, LogFormat::key_value};
+    Workers workers{2};
+    test::LoopbackRelay relay{loop};
+    std::unique_ptr<Agent> agent;
+};
+
+TEST_F(AgentTest, SaysHelloWithItsTargets) {
+    start(setup_for({test::make_target("radio", "http://127.0.0.1:1"), test::make_target("mqtt", "tcp://127.0.0.1:1883")}));
+    const auto message = parse_control_message(relay.control.front());
+    ASSERT_TRUE(message);
+    const auto& hello = std::get<HelloMessage>(*message);
+    EXPECT_EQ(hello.concurrency_limit, 100u);
+    ASSERT_EQ(hello.targets.size(), 2u);
+    EXPECT_EQ(hello.targets[0].name, "radio");
+    EXPECT_EQ(hello.targets[1].scheme, "tcp");
+    EXPECT_EQ(hello.targets[1].authority, "127.0.0.1:1883");
+}
+
+TEST_F(AgentTest, CarriesOctetsBothWaysAndBothEnds) {
+    test::LoopbackOrigin origin(loop, [](test::OriginPeer& peer) {
+        if (!peer.received.empty()) peer.send("echo " + std::exchange(peer.received, {}));
+        if (peer.ended) peer.transport->end_send();
+    });
+    start(setup_for({tcp("echo", origin)}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "echo", "hello"));
+    ASSERT_TRUE(until([&] { return visitor.received == "echo hello"; }));
+    EXPECT_TRUE(visitor.accepted);
+    visitor.end();
+    ASSERT_TRUE(until([&] { return visitor.ended; }));
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 0; }));
+    EXPECT_FALSE(visitor.reset);
+    EXPECT_FALSE(origin.peers.front()->cut);
+}
+
+TEST_F(AgentTest, RefusesWhatIsNotInTheTable) {
+    start(setup_for({test::make_target("radio", "http://127.0.0.1:1")}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "127.0.0.1:22"));
+    ASSERT_TRUE(until([&] { return visitor.refusal.has_value(); }));
+    EXPECT_EQ(visitor.refusal->status, 403);
+    EXPECT_EQ(visitor.refusal->cause, "http_request_denied");
+    EXPECT_NE(visitor.refusal->details.find("services"), std::string::npos);
+    EXPECT_TRUE(until([&] { return agent->open_streams() == 0; }));
+}
+
+TEST_F(AgentTest, SaysWhyAnOriginCantBeReached) {
+    test::LoopbackOrigin origin(loop, {});
+    const Target closed = tcp("closed", origin);
+    origin.stop();
+    start(setup_for({closed}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "closed"));
+    ASSERT_TRUE(until([&] { return visitor.refusal.has_value(); }));
+    EXPECT_EQ(visitor.refusal->status, 502);
+    EXPECT_EQ(visitor.refusal->cause, "connection_refused");
+}
+
+TEST_F(AgentTest, CutsTheOriginWhenTheVisitorIsGone) {
+    test::LoopbackOrigin origin(loop, {});
+    start(setup_for({tcp("x", origin)}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "x", "hello"));
+    ASSERT_TRUE(until([&] { return !origin.peers.empty() && origin.peers.front()->received == "hello"; }));
+    visitor.stream->reset();
+    ASSERT_TRUE(until([&] { return origin.peers.front()->cut; }));
+    EXPECT_TRUE(until([&] { return agent->open_streams() == 0; }));
+}
+
+TEST_F(AgentTest, ACutOriginIsNoCompleteAnswer) {
+    test::LoopbackOrigin origin(loop, [](test::OriginPeer& peer) {
+        peer.send("half");
+        peer.transport->abort();
+    });
+    start(setup_for({tcp("x", origin)}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "x", "hello"));
+    ASSERT_TRUE(until([&] { return visitor.reset; }));
+    EXPECT_FALSE(visitor.ended);
+}
+
+TEST_F(AgentTest, AVisitorWhoStopsReadingStopsTheOriginAndNobodyElse) {
+    constexpr std::size_t kMuch = 32 << 20;
+    std::size_t sent = 0;
+    test::LoopbackOrigin endless(loop, [&](test::OriginPeer& peer) {
+        const std::string piece(Transport::kSendQuantum, 'x');
+        while (sent < kMuch && peer.transport->send_ready()) {
+            peer.send(piece);
+            sent += piece.size();
+        }
+    });
+    test::LoopbackOrigin echo(loop, [](test::OriginPeer& peer) { peer.send(std::exchange(peer.received, {})); });
+    start(setup_for({tcp("endless", endless), tcp("echo", echo)}));
+    test::VisitorStream stalled, lively;
+    stalled.stalled = true;
+    ASSERT_TRUE(stalled.open(*relay.tunnel, "endless", "go"));
+    ASSERT_TRUE(until([&] { return stalled.received.size() >= relay.settings.first_window; }));
+    ASSERT_TRUE(lively.open(*relay.tunnel, "echo", "1"));
+    for (int i = 0; i < 50; ++i) {
+        const std::size_t before = lively.received.size();
+        ASSERT_TRUE(until([&] { return lively.received.size() > before; }));
+        lively.send("x");
+    }
+    EXPECT_LE(stalled.received.size(), relay.settings.largest_window);
+    stalled.stalled = false;
+    stalled.stream->consumed(stalled.unconsumed);
+    const std::size_t before = stalled.received.size();
+    EXPECT_TRUE(until([&] { return stalled.received.size() > before; }));
+}
+
+TEST_F(AgentTest, DialsAgainWhenTheTunnelIsGone) {
+    start(setup_for({test::make_target("radio", "tcp://127.0.0.1:1")}));
+    const std::size_t connections = relay.connections;
+    relay.control.clear();
+    relay.tunnel->close({Errc::internal, "test"});
+    ASSERT_TRUE(until([&] { return relay.connections > connections && relay.ready && !relay.control.empty(); }));
+    EXPECT_TRUE(std::holds_alternative<HelloMessage>(*parse_control_message(relay.control.front())));
+}
+
+TEST_F(AgentTest, GoesOnTryingWhileItIsRefused) {
+    relay.answer = test::http_answer(404, "");
+    agent = std::make_unique<Agent>(loop, workers, log, setup_for({}));
+    agent->start();
+    ASSERT_TRUE(until([&] { return relay.connections >= 3; }));
+    EXPECT_FALSE(agent->is_connected());
+    relay.answer.clear();
+    EXPECT_TRUE(until([&] { return agent->is_connected(); }));
+}
+
+TEST_F(AgentTest, KeepsAnEnrolmentOnceTheRelayHasTakenIt) {
+    relay.answer = test::http_answer(503, "");
+    AgentSetup setup = setup_for({});
+    setup.relay.enrolment = Secret{"id.secret"};
+    std::atomic<int> kept = 0;
+    setup.keep_enrolment = [&] { ++kept; };
+    agent = std::make_unique<Agent>(loop, workers, log, std::move(setup));
+    agent->start();
+    ASSERT_TRUE(until([&] { return relay.connections >= 2; }));
+    EXPECT_EQ(kept, 0);
+    relay.answer.clear();
+    ASSERT_TRUE(until([&] { return relay.ready && kept == 1; }));
+    EXPECT_EQ(relay.request.fields.find("Sallyport-Enroll"), "id.secret");
+    relay.ready = false;
+    relay.tunnel->close({Errc::internal, "test"});
+    ASSERT_TRUE(until([&] { return relay.ready; }));
+    EXPECT_FALSE(relay.request.fields.contains("Sallyport-Enroll")) << "the secret is used once";
+    EXPECT_EQ(kept, 1);
+}
+
+TEST_F(AgentTest, ProbesTheTargetsOfItsRoutesAndReports) {
+    test::LoopbackOrigin home(loop, test::PretendedHomeAssistant{});
+    start(setup_for({test::make_target("homeassistant", home.url("http"))}));
+    std::string routes = format_control_message(RoutesMessage{{{"https://home.example.org/", "homeassistant"}}});
+    routes.pop_back();
+    relay.tunnel->send_control(routes);
+    ASSERT_TRUE(until([&] { return relay.control.size() >= 2; }));
+    const auto message = parse_control_message(relay.control.back());
+    ASSERT_TRUE(message);
+    const TargetReport report = std::get<TargetsMessage>(*message).targets.front();
+    EXPECT_TRUE(report.home_assistant);
+    EXPECT_EQ(report.forwarded_for, ForwardedForSupport::refused);
+}
+
+TEST_F(AgentTest, StopsInOrder) {
+    test::LoopbackOrigin origin(loop, {});
+    start(setup_for({tcp("x", origin)}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "x", "hello"));
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 1; }));
+    bool stopped = false;
+    relay.control.clear();
+    agent->stop(std::chrono::seconds(10), [&] { stopped = true; });
+    ASSERT_TRUE(until([&] { return !relay.control.empty(); }));
+    EXPECT_TRUE(std::holds_alternative<DrainMessage>(*parse_control_message(relay.control.front())));
+    EXPECT_FALSE(stopped) << "a stream is open";
+    visitor.stream->reset();
+    ASSERT_TRUE(until([&] { return stopped && relay.closed; }));
+    agent.reset();
+}
+
+TEST_F(AgentTest, StopsAtOnceWithoutATunnel) {
+    relay.answer = test::http_answer(503, "");
+    agent = std::make_unique<Agent>(loop, workers, log, setup_for({}));
+    agent->start();
+    bool stopped = false;
+    agent->stop(std::chrono::seconds(10), [&] { stopped = true; });
+    EXPECT_TRUE(stopped);
+}
+
+TEST_F(AgentTest, DiesWithStreamsOpen) {
+    test::LoopbackOrigin origin(loop, {});
+    start(setup_for({tcp("x", origin)}));
+    test::VisitorStream visitor;
+    ASSERT_TRUE(visitor.open(*relay.tunnel, "x", "hello"));
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 1; }));
+    agent.reset();
+    EXPECT_TRUE(until([&] { return relay.closed; }));
+    EXPECT_TRUE(visitor.reset);
+}
+
+}  // namespace
+}  // namespace sallyport
