@@ -18,9 +18,8 @@ bool all(std::string_view text, std::uint8_t what);  // true for empty text
 }  // namespace syntax
 
 inline bool is_tchar(char c) { return syntax::is(c, syntax::kTchar); }
-bool is_token(std::string_view text);  // at least one tchar, nothing else
-bool is_field_value(
-    std::string_view text);  // no control octets but HTAB; leading and trailing space is the caller's business
+bool is_token(std::string_view text);        // at least one tchar, nothing else
+bool is_field_value(std::string_view text);  // no control octets but HTAB; space at the ends is the caller's business
 
 inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 bool equals_ignoring_case(std::string_view a, std::string_view b);
