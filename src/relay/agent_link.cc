@@ -5,6 +5,8 @@
 namespace sallyport::relay {
 namespace {
 
+constexpr std::chrono::minutes kProbeEvery{1};
+
 AgentView::ForwardedFor convert(ForwardedForSupport support) {
     switch (support) {
         case ForwardedForSupport::accepted: return AgentView::ForwardedFor::accepted;
@@ -19,7 +21,7 @@ std::vector<AgentView::Target> convert(const std::vector<TargetReport>& reports)
     for (const TargetReport& report : reports) {
         AgentView::Target target;
         target.name = report.name;
-        target.authority = report.name;
+        target.authority = report.authority.empty() ? report.name : report.authority;
         target.forwarded_for = convert(report.forwarded_for);
         target.trusted_networks = report.trusted_networks;
         target.home_assistant = report.home_assistant;
@@ -49,6 +51,14 @@ void AgentLink::tell_routes(const std::vector<RouteNotice>& routes) {
 
 void AgentLink::tell_drain(std::string reason, std::chrono::milliseconds deadline) {
     send(DrainMessage{std::move(reason), deadline});
+}
+
+// A kind without members. However many visitors are answered 400, one line a minute says it.
+void AgentLink::ask_for_probe() {
+    const TimePoint now = Clock::now();
+    if (now - probe_asked_at_ < kProbeEvery) return;
+    probe_asked_at_ = now;
+    send(UnknownMessage{"probe"});
 }
 
 void AgentLink::send(const ControlMessage& message) {

@@ -52,7 +52,7 @@ public:
     Tunnel& tunnel() { return *tunnel_; }
 
     void tell_routes(const std::vector<RouteNotice>& routes);  // sends only what differs from what it knows
-    void ask_for_probe(const std::string& target);  // look at that target again
+    void ask_for_probe();  // look at the targets again
     void tell_drain(std::string reason, std::chrono::milliseconds deadline);
 
 private:
@@ -74,6 +74,7 @@ private:
     std::string version_;
     std::vector<RouteNotice> told_;
     bool has_told_ = false;
+    TimePoint probe_asked_at_ = Clock::now() - std::chrono::hours(1);
     WallTime connected_at_ = wall_now();
     TimePoint opened_at_ = Clock::now();
     Timer hello_deadline_;

@@ -1,11 +1,9 @@
 #include "relay/agents.h"
 
-#include <atomic>
-
 namespace sallyport::relay {
 
-Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, OnSeen on_seen)
-    : on_seen_(std::move(on_seen)) {
+Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, std::size_t most_links, OnSeen on_seen)
+    : most_links_(most_links), on_seen_(std::move(on_seen)) {
     for (Loop* loop : loops) loops_.push_back(std::make_unique<LoopAgents>(*loop, *this, log, settings));
 }
 

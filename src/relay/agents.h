@@ -1,5 +1,6 @@
 // agents.h: all loops' views of the agents (loop_agents.h) taken together, and what is shared by them. Any thread, unless said.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,7 +18,8 @@ public:
     // Which agents were connected just now; called on loops, at most once a second each.
     using OnSeen = std::function<void(std::vector<store::AgentId>)>;
 
-    Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, OnSeen on_seen);
+    // `most_links`: tunnels at the same time, over all loops.
+    Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, std::size_t most_links, OnSeen on_seen);
 
     // The loop on which an agent's tunnel lives, online or not.
     std::size_t owner_of(std::string_view agent_id) const {
@@ -39,6 +41,8 @@ private:
     void publish(const LoopAgents& from, const std::string& agent_id, const std::shared_ptr<const AgentView>& view,
                  const std::shared_ptr<PermitGate>& gate);
 
+    const std::size_t most_links_;
+    std::atomic<std::size_t> link_count_{0};
     OnSeen on_seen_;
     std::vector<std::unique_ptr<LoopAgents>> loops_;
     std::mutex mutex_;  // guards gates_; taken when a tunnel opens

@@ -12,8 +12,6 @@ using namespace std::chrono_literals;
 constexpr auto kLookEvery = 25ms;     // how often a newcomer looks for the live tunnel's answer
 constexpr auto kSeenAfter = 1s;       // gathers what a start or a restart of many agents would write one by one
 constexpr auto kSeenEvery = 60s;      // how old last_seen_at may grow while connected
-constexpr auto kProbeEvery = 60s;     // an agent is asked at most so often to look at a target again
-constexpr std::size_t kMostProbesRemembered = 4096;
 
 }  // namespace
 
@@ -125,8 +123,13 @@ void LoopAgents::admit(Arrival arrival) {
     if (closed_all_) return refuse(arrival, 503, AdmissionRefusal::overload);
     if (!still_proven(arrival.agent)) return refuse(arrival, 403, AdmissionRefusal::disabled);
     const auto live = links_.find(arrival.agent.agent_id);
-    if (live == links_.end()) begin_link(std::move(arrival));
-    else await_verdict(std::move(arrival), *live->second);
+    if (live == links_.end()) {
+        // The count is taken a moment later; loops that race for the last place may go over by one each.
+        if (agents_.link_count_ >= agents_.most_links_) return refuse(arrival, 503, AdmissionRefusal::overload);
+        begin_link(std::move(arrival));
+    } else {
+        await_verdict(std::move(arrival), *live->second);
+    }
 }
 
 void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
@@ -139,6 +142,7 @@ void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
 
 void LoopAgents::begin_link(Arrival arrival) {
     arrival.accept();
+    ++agents_.link_count_;
     const std::string id = arrival.agent.agent_id;
     links_[id] = std::make_unique<AgentLink>(loop_, log_, std::move(arrival.agent), std::move(arrival.transport),
                                              std::move(arrival.received), settings_, static_cast<AgentLink::Owner&>(*this));
@@ -205,6 +209,7 @@ void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
         agents_.publish(*this, id, nullptr, nullptr);
     }
     loop_.dispose(std::move(links_.extract(id).mapped()));
+    --agents_.link_count_;
     if (closed_all_) {
         if (links_.empty()) closed_all_();
         return;
@@ -301,19 +306,11 @@ std::unique_ptr<Origins::Wait> LoopAgents::wait_online(std::string_view agent_id
     return std::make_unique<OnlineWait>(*this, agent_id, longest, std::move(on_online));
 }
 
-void LoopAgents::report_unexpected_400(std::string_view agent_id, std::string_view target) {
+void LoopAgents::report_unexpected_400(std::string_view agent_id, std::string_view) {
     LoopAgents& home = agents_.at(agents_.owner_of(agent_id));
-    home.loop_.post([&home, id = std::string(agent_id), target = std::string(target)] { home.ask_for_probe(id, target); });
-}
-
-void LoopAgents::ask_for_probe(const std::string& agent_id, const std::string& target) {
-    const auto link = links_.find(agent_id);
-    if (link == links_.end()) return;
-    if (probes_asked_.size() > kMostProbesRemembered) probes_asked_.clear();
-    const auto [asked, first] = probes_asked_.try_emplace(agent_id + ' ' + target, loop_.now());
-    if (!first && loop_.now() - asked->second < kProbeEvery) return;
-    asked->second = loop_.now();
-    link->second->ask_for_probe(target);
+    home.loop_.post([&home, id = std::string(agent_id)] {
+        if (const auto link = home.links_.find(id); link != home.links_.end()) link->second->ask_for_probe();
+    });
 }
 
 }  // namespace sallyport::relay

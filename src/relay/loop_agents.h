@@ -7,7 +7,6 @@
 // destroying it; edges go first.
 #pragma once
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -104,7 +103,6 @@ private:
     void await_verdict(Arrival arrival, AgentLink& live);
     void look_at(Newcomer& newcomer);
     void note_seen(const std::string& agent_id);
-    void ask_for_probe(const std::string& agent_id, const std::string& target);
 
     Loop& loop_;
     Agents& agents_;
@@ -115,7 +113,6 @@ private:
     Map<Entry> entries_;
     Map<std::unique_ptr<AgentLink>> links_;
     Map<std::unique_ptr<Newcomer>> newcomers_;  // at most one per agent
-    std::map<std::string, TimePoint, std::less<>> probes_asked_;  // "agent target" -> when
     CrossLoopFarEnds far_ends_;  // after links_: gone before the tunnels that their streams belong to
     std::unordered_set<std::string> seen_;
     Timer seen_timer_;

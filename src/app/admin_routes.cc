@@ -1,0 +1,152 @@
+#include "app/admin_routes.h"
+
+#include <optional>
+
+#include "app/table.h"
+
+namespace sallyport::app {
+namespace {
+
+namespace json = boost::json;
+
+std::string options_of(const json::object& route) {
+    std::string options;
+    const auto add = [&](const std::string& word) { options += (options.empty() ? "" : " ") + word; };
+    if (!flag_of_member(route, "enabled")) add("disabled");
+    if (flag_of_member(route, "strip_prefix")) add("strip-prefix");
+    if (!flag_of_member(route, "preserve_host")) add("no-preserve-host");
+    if (const std::string forward = text_of(route, "forward_client_ip"); forward != "auto") add("forward-client-ip=" + forward);
+    if (const std::string timeout = text_of(route, "request_timeout"); !timeout.empty()) add("request-timeout=" + timeout);
+    return options.empty() ? "-" : options;
+}
+
+void show_list(const json::object& answer) {
+    Table table({"URL", "AGENT", "TARGET", "OPTIONS", "ID"});
+    for (const json::value& item : array_of(answer, "routes")) {
+        const json::object& route = item.as_object();
+        table.add({text_of(route, "url"), text_of(route, "agent"), text_of(route, "target"), options_of(route), text_of(route, "id")});
+    }
+    print(table.text());
+}
+
+void show_one(const json::object& answer) {
+    const json::object& route = object_of(answer, "route");
+    print(printable(text_of(route, "url") + " leads to " + text_of(route, "target") + " of " + text_of(route, "agent")) + "\n");
+}
+
+// The id of what a person calls "home.example.org/radio" or by its id.
+Result<std::string> find_route(const AdminContext& context, const std::string& word) {
+    const auto answer = context.client().ask_json("GET", "routes");
+    if (!answer) return std::unexpected(answer.error());
+    const std::size_t slash = word.find('/');
+    const std::string hostname = word.substr(0, slash);
+    const std::string prefix = slash == std::string::npos ? "/" : word.substr(slash);
+    for (const json::value& item : array_of(*answer, "routes")) {
+        const json::object& route = item.as_object();
+        const std::string id = text_of(route, "id");
+        if (id == word || (text_of(route, "hostname") == hostname && text_of(route, "path_prefix") == prefix)) return id;
+    }
+    return fail(Errc::not_found, "no route " + word + " (sallyport admin route list shows them)");
+}
+
+// What `add` and `set` share. Only what was given goes into the request.
+struct RouteOptions {
+    explicit RouteOptions(CLI::App& command) {
+        command.add_flag("--enabled,!--disabled", enabled, "serve it, or answer as for an unknown host");
+        command.add_flag("--strip-prefix,!--no-strip-prefix", strip_prefix, "the service sees the path without the prefix");
+        command.add_flag("--preserve-host,!--no-preserve-host", preserve_host, "the service sees the visitor's Host (default), or its own");
+        command.add_option("--forward-client-ip", forward_client_ip, "tell the service the visitor's address: auto, always or never")
+            ->type_name("WHEN");
+        command.add_option("--request-timeout", request_timeout, "how long the service may think, like 2m; default: the agent's own")
+            ->type_name("DURATION");
+    }
+    void put_into(json::object& body) const {
+        if (enabled) body["enabled"] = *enabled;
+        if (strip_prefix) body["strip_prefix"] = *strip_prefix;
+        if (preserve_host) body["preserve_host"] = *preserve_host;
+        if (!forward_client_ip.empty()) body["forward_client_ip"] = forward_client_ip;
+        if (request_timeout == "default") body["request_timeout"] = nullptr;
+        else if (!request_timeout.empty()) body["request_timeout"] = request_timeout;
+    }
+    std::optional<bool> enabled;
+    std::optional<bool> strip_prefix;
+    std::optional<bool> preserve_host;
+    std::string forward_client_ip;
+    std::string request_timeout;
+};
+
+struct AddRoute {
+    explicit AddRoute(CLI::App& command) : options(command) {
+        command.add_option("HOSTNAME", hostname, "home.example.org, *.example.org, or with a path prefix behind it")->required();
+        command.add_option("AGENT", agent, "its agent")->required();
+        command.add_option("TARGET", target, "the agent's target (default: the first proposed one, else homeassistant)");
+        command.add_option("--path-prefix", path_prefix, "only paths that begin with it")->type_name("PATH");
+    }
+    json::object body() const {
+        const std::size_t slash = hostname.find('/');
+        json::object body{{"hostname", hostname.substr(0, slash)}, {"agent", agent}};
+        if (!path_prefix.empty()) body["path_prefix"] = path_prefix;
+        else if (slash != std::string::npos) body["path_prefix"] = hostname.substr(slash);
+        if (!target.empty()) body["target"] = target;
+        options.put_into(body);
+        return body;
+    }
+    std::string hostname;
+    std::string agent;
+    std::string target;
+    std::string path_prefix;
+    RouteOptions options;
+};
+
+struct SetRoute {
+    explicit SetRoute(CLI::App& command) : options(command) {
+        command.add_option("ROUTE", route, "its id, or hostname and path prefix")->required();
+        command.add_option("--agent", agent, "let it lead to another agent")->type_name("NAME");
+        command.add_option("--target", target, "let it lead to another target")->type_name("NAME");
+    }
+    json::object body() const {
+        json::object body;
+        if (!agent.empty()) body["agent"] = agent;
+        if (!target.empty()) body["target"] = target;
+        options.put_into(body);
+        return body;
+    }
+    std::string route;
+    std::string agent;
+    std::string target;
+    RouteOptions options;
+};
+
+}  // namespace
+
+void add_route_actions(AdminContext& context) {
+    CLI::App* route = context.command().add_subcommand("route", "Routes: which hostname leads where");
+    route->require_subcommand(1);
+    route->fallthrough();
+
+    CLI::App* add = route->add_subcommand("add", "Lead a hostname, or paths of it, to an agent's target");
+    auto adding = std::make_shared<AddRoute>(*add);
+    context.on(add, [&context, adding] { return context.show("POST", "routes", adding->body(), show_one); });
+
+    CLI::App* list = route->add_subcommand("list", "All routes");
+    context.on(list, [&context] { return context.show("GET", "routes", {}, show_list); });
+
+    CLI::App* set = route->add_subcommand("set", "Change a route");
+    auto setting = std::make_shared<SetRoute>(*set);
+    context.on(set, [&context, setting]() -> Result<> {
+        const auto id = find_route(context, setting->route);
+        if (!id) return std::unexpected(id.error());
+        return context.show("PATCH", "routes/" + *id, setting->body(), show_one);
+    });
+
+    CLI::App* remove = route->add_subcommand("remove", "Remove a route");
+    auto word = std::make_shared<std::string>();
+    remove->add_option("ROUTE", *word, "its id, or hostname and path prefix")->required();
+    context.on(remove, [&context, word]() -> Result<> {
+        const auto id = find_route(context, *word);
+        if (!id) return std::unexpected(id.error());
+        return context.show("DELETE", "routes/" + *id, {}, [&](const json::object&) { print("removed " + *word + "\n"); });
+    });
+}
+
+}  // namespace sallyport::app

@@ -1,0 +1,32 @@
+// The program: `sallyport relay | agent | admin | version`. Each subcommand is in a file of its own.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "app/admin_command.h"
+#include "app/agent_command.h"
+#include "app/exit_code.h"
+#include "app/relay_command.h"
+#include "base/version.h"
+
+int main(int argc, char** argv) {
+    using namespace sallyport;
+    CLI::App program("Sallyport: reach a service at home through a connection that the home opens itself.", "sallyport");
+    const std::string version = "sallyport " + std::string(kVersion);
+    program.set_version_flag("--version", version);
+    program.require_subcommand(1);
+    const auto run_relay = app::add_relay_command(program);
+    const auto run_agent = app::add_agent_command(program);
+    const auto run_admin = app::add_admin_command(program);
+    program.add_subcommand("version", "Show the version");
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return program.exit(error) == 0 ? app::kDone : app::kWrongUsage;
+    }
+    if (program.got_subcommand("relay")) return run_relay();
+    if (program.got_subcommand("agent")) return run_agent();
+    if (program.got_subcommand("admin")) return run_admin();
+    std::puts(version.c_str());
+    return app::kDone;
+}

@@ -1,0 +1,35 @@
+// metrics.h: what the relay counts, as Prometheus text on /metrics, and /healthz. Served on a loopback-only listener. The
+// figures of all loops are gathered when asked for; counting itself costs the loops nothing but plain stores.
+// Names are a contract (docs/operations.md).
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "edge/edge_metrics.h"
+#include "edge/local_handler.h"
+#include "relay/agents.h"
+
+namespace sallyport::relay {
+
+// One loop, as far as it is measured.
+struct MeasuredLoop {
+    Loop* loop;
+    const EdgeMetrics* edge;
+};
+
+class Metrics final : public LocalHandler {
+public:
+    Metrics(Agents& agents, std::vector<MeasuredLoop> loops) : agents_(agents), loops_(std::move(loops)) {}
+    void handle(LocalRequest request, Reply reply) override;
+
+    // On any thread; the longest turns are taken, so that each scrape sees those since the one before.
+    std::string text(const std::vector<LiveAgent>& live) const;
+
+private:
+    Agents& agents_;
+    std::vector<MeasuredLoop> loops_;
+    WallTime started_at_ = wall_now();
+};
+
+}  // namespace sallyport::relay

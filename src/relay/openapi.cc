@@ -1,0 +1,156 @@
+#include "relay/openapi.h"
+
+namespace sallyport::relay {
+
+const std::string_view kOpenApiDocument = R"json({
+  "openapi": "3.1.0",
+  "info": {
+    "title": "Sallyport relay administration",
+    "version": "1",
+    "description": "Agents, routes and the state of one relay. Served over HTTP/1.1 on the Unix socket admin.sock in the relay's state folder; whoever may open the socket may do everything. A change is on disk before its answer."
+  },
+  "servers": [{"url": "/api/v1"}],
+  "paths": {
+    "/status": {
+      "get": {"operationId": "showStatus", "summary": "The relay itself: version, identity pin, listeners, counts, warnings",
+        "responses": {"200": {"description": "status", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}}}}}
+    },
+    "/audit": {
+      "get": {"operationId": "listAudit", "summary": "The last 200 changes, newest first",
+        "responses": {"200": {"description": "changes", "content": {"application/json": {"schema": {"type": "object", "required": ["audit"],
+          "properties": {"audit": {"type": "array", "items": {"$ref": "#/components/schemas/AuditEntry"}}}}}}}}}
+    },
+    "/reload": {
+      "post": {"operationId": "reload", "summary": "Reads configuration and certificates anew; on an error the old ones stay",
+        "responses": {"200": {"description": "done; notes name what changes only at the next start", "content": {"application/json": {"schema": {"type": "object",
+            "properties": {"reloaded": {"const": true}, "notes": {"type": "array", "items": {"type": "string"}}}}}}},
+          "422": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/backup": {
+      "post": {"operationId": "backup", "summary": "Everything a new server needs, as one file. It holds private keys",
+        "responses": {"200": {"description": "the file", "content": {"application/octet-stream": {}}},
+          "507": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/agents": {
+      "get": {"operationId": "listAgents", "summary": "All agents, by name",
+        "responses": {"200": {"description": "agents", "content": {"application/json": {"schema": {"type": "object", "required": ["agents"],
+          "properties": {"agents": {"type": "array", "items": {"$ref": "#/components/schemas/Agent"}}}}}}}}},
+      "post": {"operationId": "addAgent", "summary": "Adds an agent and issues its first credential, shown this once",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewAgent"}}}},
+        "responses": {"201": {"description": "added", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentWithSecret"}}}},
+          "409": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/agents/{name}": {
+      "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "get": {"operationId": "showAgent", "summary": "One agent with its routes and credentials",
+        "responses": {"200": {"description": "the agent", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}}},
+      "patch": {"operationId": "changeAgent", "summary": "Enables, disables or limits; a disabled agent's tunnel is cut",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "additionalProperties": false,
+          "properties": {"enabled": {"type": "boolean"}, "concurrency_limit": {"type": "integer", "minimum": 1, "maximum": 1000000}}}}}},
+        "responses": {"200": {"description": "the agent", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}},
+      "delete": {"operationId": "removeAgent", "summary": "Removes the agent, its credentials and routes; its tunnel is cut",
+        "responses": {"200": {"description": "removed"}, "404": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/agents/{name}/rotate": {
+      "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "post": {"operationId": "rotateAgent", "summary": "Revokes every credential of the agent, cuts its tunnel and issues a new credential",
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object", "additionalProperties": false,
+          "properties": {"credential": {"$ref": "#/components/schemas/CredentialKind"}}}}}},
+        "responses": {"200": {"description": "the new credential", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentWithSecret"}}}},
+          "404": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/routes": {
+      "get": {"operationId": "listRoutes", "summary": "All routes, by hostname and prefix",
+        "responses": {"200": {"description": "routes", "content": {"application/json": {"schema": {"type": "object", "required": ["routes"],
+          "properties": {"routes": {"type": "array", "items": {"$ref": "#/components/schemas/Route"}}}}}}}}},
+      "post": {"operationId": "addRoute", "summary": "Adds a route",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewRoute"}}}},
+        "responses": {"201": {"description": "added", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RouteAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "409": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/routes/{id}": {
+      "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "get": {"operationId": "showRoute", "summary": "One route",
+        "responses": {"200": {"description": "the route", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RouteAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}}},
+      "patch": {"operationId": "changeRoute", "summary": "Changes what is given; hostname and path_prefix stay",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RouteSettings"}}}},
+        "responses": {"200": {"description": "the route", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RouteAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}},
+      "delete": {"operationId": "removeRoute", "summary": "Removes the route",
+        "responses": {"200": {"description": "removed"}, "404": {"$ref": "#/components/responses/Error"}}}
+    }
+  },
+  "components": {
+    "responses": {
+      "Error": {"description": "what was wrong", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    },
+    "schemas": {
+      "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "object", "required": ["status", "reason", "detail"],
+        "properties": {"status": {"type": "integer"}, "reason": {"type": "string", "description": "stable, in snake_case"},
+          "field": {"type": "string", "description": "the member of the request that is wrong"}, "detail": {"type": "string"}}}}},
+      "CredentialKind": {"enum": ["enrolment", "token", "device"], "default": "enrolment"},
+      "Target": {"type": "object", "required": ["name", "url"], "additionalProperties": false,
+        "properties": {"name": {"type": "string", "pattern": "^[a-z0-9._-]{1,64}$"}, "url": {"type": "string", "description": "scheme://host:port"}}},
+      "NewAgent": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+        "name": {"type": "string", "description": "one DNS label"},
+        "hostnames": {"type": "array", "items": {"type": "string"}, "description": "a route for each; without it NAME.base_domain, if the relay has a base_domain"},
+        "targets": {"type": "array", "maxItems": 16, "items": {"$ref": "#/components/schemas/Target"}, "description": "proposed to the agent by the enrolment code; the first is where the routes lead"},
+        "credential": {"$ref": "#/components/schemas/CredentialKind"},
+        "public_key": {"type": "string", "description": "the agent's Ed25519 key, as it prints it: enrolled at once, no code is issued"},
+        "concurrency_limit": {"type": "integer", "minimum": 1, "maximum": 1000000}}},
+      "Agent": {"type": "object", "properties": {
+        "id": {"type": "string"}, "name": {"type": "string"}, "enabled": {"type": "boolean"}, "online": {"type": "boolean"},
+        "created_at": {"type": "string", "format": "date-time"}, "last_seen_at": {"type": ["string", "null"], "format": "date-time"},
+        "concurrency_limit": {"type": ["integer", "null"]},
+        "proposed_targets": {"type": "array", "items": {"$ref": "#/components/schemas/Target"}},
+        "routes": {"type": "array", "items": {"$ref": "#/components/schemas/Route"}},
+        "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}, "description": "of one agent only"},
+        "tunnel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Tunnel"}]}}},
+      "Tunnel": {"type": "object", "properties": {
+        "peer": {"type": "string"}, "version": {"type": "string"}, "connected_at": {"type": "string", "format": "date-time"},
+        "round_trip_ms": {"type": "number"}, "open_streams": {"type": "integer"}, "requests_in_flight": {"type": "integer"},
+        "concurrency_limit": {"type": "integer"}, "request_timeout": {"type": "string"},
+        "targets": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "home_assistant": {"type": "boolean"},
+          "forwarded_for": {"enum": ["unknown", "accepted", "refused"]}, "trusted_networks": {"type": "boolean"}}}}}},
+      "Credential": {"type": "object", "properties": {
+        "id": {"type": "string"}, "kind": {"enum": ["ed25519", "enrolment", "token", "device"]}, "public_key": {"type": ["string", "null"]},
+        "created_at": {"type": "string"}, "expires_at": {"type": ["string", "null"]}, "used_at": {"type": ["string", "null"]}, "revoked": {"type": "boolean"}}},
+      "AgentAnswer": {"type": "object", "required": ["agent"], "properties": {"agent": {"$ref": "#/components/schemas/Agent"}}},
+      "AgentWithSecret": {"type": "object", "required": ["agent"], "properties": {"agent": {"$ref": "#/components/schemas/Agent"},
+        "enroll": {"type": "string", "description": "the enrolment code"}, "expires_at": {"type": "string", "format": "date-time"},
+        "api_key": {"type": "string"}, "device_id": {"type": "string"}, "secret": {"type": "string"}}},
+      "RouteSettings": {"type": "object", "additionalProperties": false, "properties": {
+        "agent": {"type": "string", "description": "its name"}, "target": {"type": "string"}, "enabled": {"type": "boolean", "default": true},
+        "strip_prefix": {"type": "boolean", "default": false}, "preserve_host": {"type": "boolean", "default": true},
+        "forward_client_ip": {"enum": ["auto", "always", "never"], "default": "auto"},
+        "request_timeout": {"type": ["string", "null"], "description": "like 30s; null: the agent's own"}}},
+      "NewRoute": {"type": "object", "required": ["hostname", "agent"], "additionalProperties": false, "properties": {
+        "hostname": {"type": "string", "description": "home.example.org, or *.example.org for one label in front"},
+        "path_prefix": {"type": "string", "default": "/"},
+        "agent": {"type": "string", "description": "its name"}, "target": {"type": "string", "description": "default: the agent's first proposed target, else homeassistant"},
+        "enabled": {"type": "boolean"}, "strip_prefix": {"type": "boolean"}, "preserve_host": {"type": "boolean"},
+        "forward_client_ip": {"enum": ["auto", "always", "never"]}, "request_timeout": {"type": ["string", "null"]}}},
+      "Route": {"type": "object", "properties": {
+        "id": {"type": "string"}, "url": {"type": "string"}, "hostname": {"type": "string"}, "path_prefix": {"type": "string"},
+        "agent": {"type": "string"}, "target": {"type": "string"}, "enabled": {"type": "boolean"}, "strip_prefix": {"type": "boolean"},
+        "preserve_host": {"type": "boolean"}, "forward_client_ip": {"enum": ["auto", "always", "never"]},
+        "request_timeout": {"type": ["string", "null"]}, "created_at": {"type": "string", "format": "date-time"}}},
+      "RouteAnswer": {"type": "object", "required": ["route"], "properties": {"route": {"$ref": "#/components/schemas/Route"}}},
+      "AuditEntry": {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "actor": {"type": "string"},
+        "action": {"type": "string"}, "subject": {"type": "string"}, "detail": {"type": "string"}}},
+      "Status": {"type": "object", "properties": {
+        "version": {"type": "string"}, "pin": {"type": "string"}, "public_url": {"type": "string"}, "base_domain": {"type": "string"},
+        "state_dir": {"type": "string"}, "started_at": {"type": "string", "format": "date-time"}, "uptime_s": {"type": "integer"},
+        "loops": {"type": "integer"}, "open_connections": {"type": "integer"}, "routes": {"type": "integer"},
+        "agents": {"type": "object", "properties": {"total": {"type": "integer"}, "online": {"type": "integer"}}},
+        "listeners": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "address": {"type": "string"}}}},
+        "warnings": {"type": "array", "items": {"type": "string"}}}}
+    }
+  }
+}
+)json";
+
+}  // namespace sallyport::relay

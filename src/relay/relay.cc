@@ -1,0 +1,361 @@
+#include "relay/relay.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "base/version.h"
+#include "net/socket.h"
+#include "relay/state_dir.h"
+
+namespace sallyport::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLookWhetherDrained = 50ms;
+constexpr std::size_t kDescriptorsKept = 64;  // for the database, logs, listeners and what libraries open
+constexpr std::size_t kMostConfigFile = store::kMaxBackupFile;
+
+std::size_t loop_count(const RelayConfig& config) {
+    return config.threads > 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// What visitors type behind the hostname: the public URL says it, where a port is mapped in front of us.
+PublicPort public_port(const RelayConfig& config, const SocketAddress& https) {
+    return {config.public_url ? config.public_url->port : https.port()};
+}
+
+// A listening socket's path has at most 107 octets; through the folder's descriptor it is short wherever the folder is.
+Result<Descriptor> listen_in(const std::filesystem::path& folder, std::string_view name) {
+    const Descriptor descriptor(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!descriptor) return fail_errno(errno, "state folder " + folder.string());
+    auto listener = listen_unix("/proc/self/fd/" + std::to_string(descriptor.get()) + "/" + std::string(name));
+    if (!listener) listener.error().detail += " (" + (folder / name).string() + ")";
+    return listener;
+}
+
+// What a reload can't change, by key.
+std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayConfig& after) {
+    std::vector<std::string> changed;
+    const auto note = [&](std::string_view key, bool same) {
+        if (!same) changed.push_back(std::string(key) + " changes at the next start");
+    };
+    note("state_dir", before.state_dir == after.state_dir);
+    note("https_listen", before.https_listen == after.https_listen);
+    note("http_listen", before.http_listen == after.http_listen);
+    note("metrics_listen", before.metrics_listen == after.metrics_listen);
+    note("log_format", before.log_format == after.log_format);
+    note("access_log", before.access_log == after.access_log);
+    note("offline_grace", before.offline_grace == after.offline_grace);
+    note("drain_timeout", before.drain_timeout == after.drain_timeout);
+    note("threads", before.threads == after.threads);
+    note("max_agents", before.max_agents == after.max_agents);
+    return changed;
+}
+
+}  // namespace
+
+// ---- start
+
+Relay::Relay(RelayConfig config, LoadConfig load_config, Log& log)
+    : config_(std::move(config)), load_config_(std::move(load_config)), drain_timeout_(config_.drain_timeout), log_(log) {}
+
+Relay::~Relay() {
+    // The loops have ended. Order: what uses tunnels, the tunnels, what is left of loops.
+    if (store_thread_) store_thread_->stop();
+    signals_.reset();
+    drain_timer_.reset();
+    for (const auto& strand : strands_) strand->edge.reset();
+    for (const auto& strand : strands_) strand->door.reset();
+    agents_.reset();
+}
+
+Result<std::unique_ptr<Relay>> Relay::start(RelayConfig config, LoadConfig load_config, Log& log) {
+    auto signals = block_signals({SIGTERM, SIGINT, SIGHUP});
+    if (!signals) return std::unexpected(signals.error());
+    std::unique_ptr<Relay> relay(new Relay(std::move(config), std::move(load_config), log));
+    for (const std::string& warning : relay->config_.warnings) log.warn("config.warning", {{"detail", warning}});
+    for (const auto step : {&Relay::open_state, &Relay::open_listeners, &Relay::make_parts})
+        if (auto done = (relay.get()->*step)(); !done) return std::unexpected(done.error());
+    relay->signals_ = std::make_unique<SignalWatch>(relay->strands_.front()->loop, std::move(*signals),
+                                                    [&relay = *relay](int signal) { relay.on_signal(signal); });
+    relay->serve();
+    relay->announce();
+    return relay;
+}
+
+Result<> Relay::open_state() {
+    const std::filesystem::path& folder = config_.state_dir;
+    if (auto prepared = prepare_state_dir(folder); !prepared) return prepared;
+    auto store = store::Store::open(folder / store::kDatabaseName, {"relay", wall_now()});
+    if (!store) return std::unexpected(store.error());
+    opened_store_ = std::move(*store);
+    auto certificates = Certificates::open(folder);
+    if (!certificates) return std::unexpected(certificates.error());
+    certificates_ = std::move(*certificates);
+    return {};
+}
+
+Result<> Relay::open_listeners() {
+    const std::size_t count = loop_count(config_);
+    auto https = listen_on(config_.https_listen, count, "https_listen");
+    if (!https) return std::unexpected(https.error());
+    https_ = std::move(*https);
+    if (config_.http_listen) {
+        auto http = listen_on(*config_.http_listen, count, "http_listen");
+        if (!http) return std::unexpected(http.error());
+        http_ = std::move(*http);
+    }
+    if (config_.metrics_listen) {
+        auto metrics = listen_on(*config_.metrics_listen, 1, "metrics_listen");
+        if (!metrics) return std::unexpected(metrics.error());
+        metrics_listener_ = std::move(*metrics);
+    }
+    auto admin = listen_in(config_.state_dir, kAdminSocket);
+    if (!admin) return std::unexpected(admin.error());
+    admin_listener_ = std::move(*admin);
+    return {};
+}
+
+Result<> Relay::make_parts() {
+    facts_.public_url = config_.public_url ? config_.public_url->text() : "";
+    facts_.base_domain = config_.base_domain;
+    facts_.port = public_port(config_, https_.address);
+    facts_.loopback_url = https_.address.is_loopback() ? "https://" + https_.address.text() : "";
+    facts_.pin = certificates_->pin();
+    facts_.state_dir = config_.state_dir;
+    facts_.loops = loop_count(config_);
+    facts_.started_at = wall_now();
+
+    auto snapshot = opened_store_->load_snapshot();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    first_directory_ = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
+    auto tls = certificates_->configure(config_, first_directory_->hostnames());
+    if (!tls) return std::unexpected(tls.error());
+    first_tls_ = std::move(*tls);
+
+    std::vector<Loop*> loops;
+    for (std::size_t i = 0; i < facts_.loops; ++i) loops.push_back(&strands_.emplace_back(std::make_unique<Strand>())->loop);
+    agents_ = std::make_unique<Agents>(loops, log_, TunnelSettings{}, config_.max_agents, [this](std::vector<store::AgentId> seen) {
+        (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
+    });
+    store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
+    const EdgeSettings settings = edge_settings();
+    for (std::size_t i = 0; i < strands_.size(); ++i) {
+        Strand& strand = *strands_[i];
+        strand.door = std::make_unique<Door>(i, *agents_, *store_thread_, [this](store::Store& store) { refresh(store); });
+        strand.edge = std::make_unique<Edge>(strand.loop, agents_->at(i), *strand.door, log_, settings);
+        strand.edge->set_routes(first_directory_->routes());
+        strand.edge->set_server_tls(first_tls_);
+        agents_->at(i).set_directory(first_directory_);
+    }
+    return {};
+}
+
+EdgeSettings Relay::edge_settings() const {
+    EdgeSettings settings;
+    settings.offline_grace = config_.offline_grace;
+    settings.access_log = config_.access_log;
+    settings.public_https_port = facts_.port.port;
+    settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
+    const std::size_t descriptors = raise_descriptor_limit();
+    const std::size_t share = (descriptors - std::min(descriptors, kDescriptorsKept)) / strands_.size();
+    settings.most_connections = std::min(settings.most_connections, std::max<std::size_t>(share, 16));
+    return settings;
+}
+
+void Relay::serve() {
+    const Edge::ChooseEdge choose = [this](std::string_view agent_id) { return strands_[agents_->owner_of(agent_id)]->edge.get(); };
+    for (std::size_t i = 0; i < strands_.size(); ++i) {
+        Edge& edge = *strands_[i]->edge;
+        edge.listen_https(std::move(https_.descriptors[i]), choose);
+        if (config_.http_listen) edge.listen_redirect(std::move(http_.descriptors[i]));
+    }
+    std::vector<MeasuredLoop> measured;
+    for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
+    admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
+    metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured));
+    Edge& first = *strands_.front()->edge;
+    first.listen_local(std::move(admin_listener_), *admin_api_);
+    if (config_.metrics_listen) first.listen_local(std::move(metrics_listener_.descriptors.front()), *metrics_);
+
+    facts_.listeners = {{"https", https_.address.text()}};
+    if (config_.http_listen) facts_.listeners.push_back({"http", http_.address.text()});
+    if (config_.metrics_listen) facts_.listeners.push_back({"metrics", metrics_listener_.address.text()});
+}
+
+void Relay::announce() const {
+    for (const Listener& listener : facts_.listeners)
+        log_.info("relay.listening", {{"listener", listener.name}, {"address", listener.address}});
+}
+
+std::string Relay::banner() const {
+    std::string text = "Sallyport relay " + std::string(kVersion) + "\n";
+    for (const Listener& listener : facts_.listeners)
+        text += "  " + listener.name + std::string(9 - std::min<std::size_t>(listener.name.size(), 8), ' ') + listener.address + "\n";
+    text += "  pin      " + facts_.pin + "\n  state    " + facts_.state_dir.string() + "\n";
+    const bool named = !facts_.base_domain.empty();
+    text += "Next: sallyport admin --state-dir " + facts_.state_dir.string() + " agent add home" +
+            (named ? "   (gives it home." + facts_.base_domain + ")" : " --hostname home.example.org") + "\n";
+    return text;
+}
+
+// ---- running
+
+void Relay::run() {
+    for (std::size_t i = 1; i < strands_.size(); ++i) {
+        Strand& strand = *strands_[i];
+        strand.thread = std::thread([&strand] { strand.loop.run(); });
+        ::pthread_setname_np(strand.thread.native_handle(), ("loop-" + std::to_string(i)).c_str());
+    }
+    log_.info("relay.ready", {{"pin", facts_.pin}, {"version", kVersion}, {"loops", strands_.size()}});
+    strands_.front()->loop.run();
+    for (const auto& strand : strands_)
+        if (strand->thread.joinable()) strand->thread.join();
+    store_thread_->stop();
+    // What was posted while the loops ended is still done, here where nothing else runs: answers find their way to the edges
+    // that are still there.
+    for (int round = 0; round < 3; ++round)
+        for (const auto& strand : strands_) strand->loop.turn(0ms);
+    log_.info("relay.stopped");
+}
+
+void Relay::stop() {
+    strands_.front()->loop.post([this] { begin_stop(); });
+}
+
+void Relay::on_signal(int signal) {
+    if (signal == SIGHUP) return reload_by_signal();
+    begin_stop();
+}
+
+void Relay::reload_by_signal() {
+    const auto submitted = store_thread_->submit([this](store::Store& store) { (void)reload(store); });
+    if (!submitted) log_.warn("relay.reload_failed", {{"detail", submitted.error().detail}});
+}
+
+// ---- stop; all on the first loop
+
+void Relay::begin_stop() {
+    if (phase_ != Phase::running) return cut();
+    phase_ = Phase::draining;
+    log_.info("relay.stopping", {{"drain_ms", drain_timeout_.count()}});
+    for (std::size_t i = 0; i < strands_.size(); ++i)
+        strands_[i]->loop.post([this, i] {
+            agents_->at(i).tell_drain(drain_timeout_);
+            strands_[i]->edge->drain();
+        });
+    Loop& loop = strands_.front()->loop;
+    drain_ends_ = Clock::now() + drain_timeout_;
+    drain_timer_ = std::make_unique<Timer>(loop, [this] { look_whether_drained(); });
+    drain_timer_->start(kLookWhetherDrained);
+}
+
+// Upgraded connections end when their people like; nobody waits for that.
+void Relay::look_whether_drained() {
+    std::uint64_t busy = 0;
+    for (const auto& strand : strands_) {
+        const EdgeMetrics& metrics = strand->edge->metrics();
+        busy += metrics.open_connections.value() - std::min(metrics.open_connections.value(), metrics.upgraded_streams.value());
+    }
+    if (busy == 0 || Clock::now() >= drain_ends_) return cut();
+    drain_timer_->start(kLookWhetherDrained);
+}
+
+void Relay::cut() {
+    if (phase_ == Phase::cutting) return;
+    phase_ = Phase::cutting;
+    loops_to_end_ = strands_.size();
+    for (std::size_t i = 0; i < strands_.size(); ++i)
+        strands_[i]->loop.post([this, i] {
+            agents_->at(i).close_all([this] {
+                if (--loops_to_end_ == 0) end_loops();
+            });
+        });
+}
+
+void Relay::end_loops() {
+    for (const auto& strand : strands_) strand->loop.stop();
+}
+
+// ---- what the admin API and the door ask for; on the store's thread
+
+std::size_t Relay::open_connections() {
+    std::size_t total = 0;
+    for (const auto& strand : strands_) total += strand->edge->metrics().open_connections.value();
+    return total;
+}
+
+void Relay::refresh(store::Store& store) {
+    auto snapshot = store.load_snapshot();
+    if (!snapshot) {
+        log_.error("relay.refresh_failed", {{"detail", snapshot.error().detail}});
+        return;
+    }
+    auto directory = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
+    const auto tls = certificates_->follow(directory->hostnames());
+    if (!tls) log_.error("relay.certificate_failed", {{"detail", tls.error().detail}});
+    if (tls && *tls) post_tls(*tls);
+    post_directory(std::move(directory));
+}
+
+void Relay::post_directory(DirectoryPtr directory) {
+    for (const auto& strand : strands_)
+        strand->loop.post([&edge = *strand->edge, routes = directory->routes()] { edge.set_routes(routes); });
+    agents_->set_directory(directory);
+}
+
+void Relay::post_tls(const std::shared_ptr<const ServerTls>& tls) {
+    for (const auto& strand : strands_)
+        strand->loop.post([&edge = *strand->edge, tls] { edge.set_server_tls(tls); });
+}
+
+Result<std::vector<std::string>> Relay::reload(store::Store& store) {
+    const auto failed = [this](const Error& error) {
+        log_.error("relay.reload_failed", {{"detail", error.detail}, {"kept", "everything as it was"}});
+        return std::unexpected(error);
+    };
+    auto config = load_config_();
+    if (!config) return failed(config.error());
+    const auto routes = store.list_routes();
+    if (!routes) return failed(routes.error());
+    std::vector<std::string> hostnames;
+    for (const store::Route& route : *routes) hostnames.push_back(route.hostname);
+    const auto tls = certificates_->configure(*config, hostnames);
+    if (!tls) return failed(tls.error());
+
+    std::vector<std::string> notes = fixed_changes(config_, *config);
+    log_.set_level(config->log_level);
+    facts_.public_url = config->public_url ? config->public_url->text() : "";
+    facts_.base_domain = config->base_domain;
+    facts_.port = public_port(*config, https_.address);
+    // What changes at the next start only must go on to be told, so those values stay.
+    config_.certificates = config->certificates;
+    config_.public_url = config->public_url;
+    config_.base_domain = config->base_domain;
+    config_.log_level = config->log_level;
+    post_tls(*tls);
+    refresh(store);
+    log_.info("relay.reloaded", {{"notes", notes.size()}});
+    for (const std::string& note : notes) log_.warn("relay.reload_note", {{"detail", note}});
+    return notes;
+}
+
+Result<std::vector<store::BackupFile>> Relay::backup_files() {
+    std::vector<store::BackupFile> files;
+    for (const std::string_view name : {kIdentityFile, kSelfSignedFile}) {
+        const std::filesystem::path file = config_.state_dir / name;
+        if (!std::filesystem::exists(file)) continue;
+        auto content = read_whole(file, kMostConfigFile);
+        if (!content) return std::unexpected(content.error());
+        files.push_back({std::string(name), 0600, std::move(*content)});
+    }
+    return files;
+}
+
+}  // namespace sallyport::relay

@@ -1,0 +1,106 @@
+// relay.h: a whole relay: its loops with an edge and a door each, the store's thread, listeners, admin API and metrics; starts
+// in order, runs until a signal, stops in order.
+//
+// Threads: one per loop (the first is the caller's of run()), and the store's. What all loops read (routes, credentials, TLS)
+// is immutable and posted to them anew after each change, which the store's thread makes.
+//
+// Stop (SIGTERM, SIGINT): listeners close, idle connections close, agents hear of the drain; running answers get drain_timeout;
+// then tunnels and the rest are cut. A second signal cuts at once. SIGHUP reads configuration and certificates anew.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "config/relay_config.h"
+#include "edge/edge.h"
+#include "relay/admin_api.h"
+#include "relay/agents.h"
+#include "relay/certificates.h"
+#include "relay/listeners.h"
+#include "relay/metrics.h"
+#include "relay/signal_watch.h"
+#include "relay/tunnel_door.h"
+#include "store/store_thread.h"
+
+namespace sallyport::relay {
+
+class Relay final : private AdminHost {
+public:
+    using LoadConfig = std::function<Result<RelayConfig>()>;  // reads it all anew, for a reload; on the store's thread
+
+    // Everything that can fail at the start. Errors are one line for the person at the terminal.
+    static Result<std::unique_ptr<Relay>> start(RelayConfig config, LoadConfig load_config, Log& log);
+    ~Relay();
+
+    std::string banner() const;  // for people, on standard output
+    void run();                  // until it was stopped by a signal, or by stop()
+    void stop();                 // any thread: as SIGTERM does
+
+    std::uint16_t https_port() const { return https_.address.port(); }
+
+private:
+    // One loop and what lives on it.
+    struct Strand {
+        Loop loop;
+        std::unique_ptr<Door> door;
+        std::unique_ptr<Edge> edge;
+        std::thread thread;  // of the first one none: run() uses the caller's
+    };
+
+    Relay(RelayConfig config, LoadConfig load_config, Log& log);
+    Result<> open_state();
+    Result<> open_listeners();
+    Result<> make_parts();
+    void serve();
+    void announce() const;
+    EdgeSettings edge_settings() const;
+
+    void post_directory(DirectoryPtr directory);
+    void post_tls(const std::shared_ptr<const ServerTls>& tls);
+
+    void on_signal(int signal);
+    void reload_by_signal();
+    void begin_stop();
+    void look_whether_drained();
+    void cut();
+    void end_loops();
+
+    // AdminHost; on the store's thread
+    Facts facts() override { return facts_; }
+    std::size_t open_connections() override;
+    void refresh(store::Store& store) override;
+    Result<std::vector<std::string>> reload(store::Store& store) override;
+    Result<std::vector<store::BackupFile>> backup_files() override;
+
+    RelayConfig config_;  // after the start: the store's thread only, but what never changes
+    const LoadConfig load_config_;
+    const std::chrono::milliseconds drain_timeout_;
+    Log& log_;
+    Facts facts_;  // after the start: the store's thread only
+    std::optional<Certificates> certificates_;
+    std::unique_ptr<store::Store> opened_store_;  // until the store's thread takes it
+    DirectoryPtr first_directory_;
+    std::shared_ptr<const ServerTls> first_tls_;
+    Listeners https_;
+    Listeners http_;
+    Listeners metrics_listener_;
+    Descriptor admin_listener_;
+    std::vector<std::unique_ptr<Strand>> strands_;
+    std::unique_ptr<Agents> agents_;
+    std::unique_ptr<store::StoreThread> store_thread_;
+    std::unique_ptr<AdminApi> admin_api_;
+    std::unique_ptr<Metrics> metrics_;
+    std::unique_ptr<SignalWatch> signals_;
+
+    // On the first loop.
+    enum class Phase { running, draining, cutting };
+    Phase phase_ = Phase::running;
+    TimePoint drain_ends_{};
+    std::unique_ptr<Timer> drain_timer_;
+    std::atomic<std::size_t> loops_to_end_{0};
+};
+
+}  // namespace sallyport::relay
