@@ -60,7 +60,7 @@ struct Edge::Impl final : EdgeContext::Owner {
         auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
         TlsTransport& held = *transport;
         Http1Connection& connection = add(std::move(transport));
-        connection.start_tls(held, {std::move(server_name), tls}, std::make_unique<ProxyExchange>(context, connection));
+        connection.start_tls(held, std::move(server_name), std::make_unique<ProxyExchange>(context, connection));
     }
 
     Http1Connection& add(TransportPtr transport) {

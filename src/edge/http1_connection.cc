@@ -30,9 +30,9 @@ void Http1Connection::start(std::unique_ptr<Exchange> exchange) {
     transport_->set_owner(this);
 }
 
-void Http1Connection::start_tls(TlsTransport& tls, Visit visit, std::unique_ptr<Exchange> exchange) {
+void Http1Connection::start_tls(TlsTransport& tls, std::string server_name, std::unique_ptr<Exchange> exchange) {
     tls_ = &tls;
-    visit_ = std::move(visit);
+    server_name_ = std::move(server_name);
     exchange_ = std::move(exchange);
     context_.metrics.open_connections.add();
     deadline_.start(context_.settings.handshake_deadline);

@@ -27,20 +27,15 @@ namespace sallyport {
 
 class Http1Connection final : private Transport::Owner {
 public:
-    // What came before HTTP under TLS.
-    struct Visit {
-        std::string server_name;               // of the ClientHello, may be empty
-        std::shared_ptr<const ServerTls> tls;  // held while the connection needs it
-    };
-
     Http1Connection(EdgeContext& context, TransportPtr transport);
     ~Http1Connection();
     Http1Connection(const Http1Connection&) = delete;
     Http1Connection& operator=(const Http1Connection&) = delete;
 
-    // One of the two, once. `tls` is the transport itself; the first request comes after the handshake.
+    // One of the two, once. `tls` is the transport itself; the first request comes after the handshake. `server_name`: of
+    // the ClientHello, may be empty.
     void start(std::unique_ptr<Exchange> exchange);
-    void start_tls(TlsTransport& tls, Visit visit, std::unique_ptr<Exchange> exchange);
+    void start_tls(TlsTransport& tls, std::string server_name, std::unique_ptr<Exchange> exchange);
     // Closes it if it is idle; else its answer will be the last.
     void drain();
     // Cuts it now, without a word to anybody but the exchange.
@@ -48,7 +43,7 @@ public:
 
     // ---- For the exchange: the request
     RequestHead& request() { return request_; }
-    const std::string& server_name() const { return visit_.server_name; }
+    const std::string& server_name() const { return server_name_; }
     const SocketAddress& peer() const { return transport_->peer_address(); }
     const std::string& peer_ip();
     TlsTransport* tls() const { return tls_; }
@@ -126,7 +121,7 @@ private:
     EdgeContext& context_;
     TransportPtr transport_;
     TlsTransport* tls_ = nullptr;  // transport_, where TLS ends here
-    Visit visit_;
+    std::string server_name_;
     std::string peer_ip_;
     std::unique_ptr<Exchange> exchange_;
 
