@@ -1,0 +1,131 @@
+// A visitor and an origin that say and do anything, at any time, in pieces of any size. Whatever happens: an origin only
+// ever reads well-formed requests, nothing is sent that can't be taken, and everything is given back in the end.
+#include "edge/proxy_exchange.h"
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "edge/edge_fakes.h"
+#include "edge/local_exchange.h"
+
+namespace {
+
+using namespace sallyport;
+
+struct EchoHandler final : LocalHandler {
+    void handle(LocalRequest request, Reply reply) override {
+        if (request.method != "DROP") reply({.content_type = "text/plain", .content = request.content, .fields = {}});
+    }
+};
+
+// Each input is a list of steps: what, two octets of length, octets.
+struct Script {
+    std::string_view left;
+    int octet() {
+        if (left.empty()) return -1;
+        const auto value = static_cast<unsigned char>(left.front());
+        left.remove_prefix(1);
+        return value;
+    }
+    std::string_view text() {
+        const int high = octet();
+        const int low = octet();
+        const std::size_t size = high < 0 || low < 0 ? 0 : std::min<std::size_t>(static_cast<std::size_t>(high << 8 | low), left.size());
+        const std::string_view out = left.substr(0, size);
+        left.remove_prefix(size);
+        return out;
+    }
+};
+
+// What went to the origin must read as requests, the last one perhaps unfinished, until it turned raw.
+void check_requests(const FakeOrigin& origin, bool may_be_raw) {
+    ReceivedOctets in;
+    in.hold(as_octets(origin.received));
+    while (!in.empty()) {
+        RequestHead head;
+        const Result<std::size_t> read = parse_request_head(in.text(), head, {.octets = 256_KiB, .start_line = 64_KiB, .fields = 256});
+        if (!read) {
+            if (read.error().code != Errc::need_more && !may_be_raw) std::abort();
+            return;
+        }
+        in.consume(*read);
+        for (const Field& field : head.fields)
+            if (field.has_underscore || field.id == FieldId::x_real_ip || field.id == FieldId::forwarded) std::abort();
+        if (head.fields.count(FieldId::x_forwarded_for) != 1 || *head.fields.find(FieldId::x_forwarded_for) != "192.0.2.7") std::abort();
+        ContentReader content;
+        content.start(head.framing);
+        while (!content.done()) {
+            const Result<Octets> piece = content.next(in);
+            if (!piece) std::abort();
+            if (piece->empty()) break;
+            content.took(in, piece->size());
+        }
+        if (!content.done() || (head.wants_upgrade && may_be_raw)) return;
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size < 2) return 0;
+    Script script{{reinterpret_cast<const char*>(data) + 1, size - 1}};
+    Route route = FakeEdge::usual_route();
+    route.forward_client_ip = ForwardClientIp::always;
+    EchoHandler handler;
+    FakeEdge edge;
+    edge.set_routes({route});
+    if (data[0] % 8 == 7)
+        edge.connect([&](EdgeContext& c, Http1Connection& v) { return std::make_unique<LocalExchange>(c, v, handler); });
+    else edge.connect();
+    const auto view = edge.origins.view;
+    bool upgraded = false;
+    auto with_origin = [&](auto&& act) {
+        if (edge.origins.opened.empty()) return;
+        act(edge.origin());
+        edge.turn();
+    };
+    for (int what = script.octet(); what >= 0; what = script.octet()) {
+        switch (what % 16) {
+            case 0:
+            case 1: edge.say(script.text()); break;
+            case 2:
+            case 3: with_origin([&](FakeOrigin& o) { o.say(script.text()); }); break;
+            case 4: edge.end(); break;
+            case 5: edge.leave(); break;
+            case 6: with_origin([](FakeOrigin& o) { o.end(); }); break;
+            case 7: with_origin([](FakeOrigin& o) { o.cut(); }); break;
+            case 8: with_origin([](FakeOrigin& o) { o.refuse({502, "dns_error", "x"}); }); break;
+            case 9: edge.record->ready = false; break;
+            case 10: edge.become_ready(static_cast<std::size_t>(std::max(script.octet(), 0) % 4)); break;
+            case 11: with_origin([&](FakeOrigin& o) {
+                o.room = script.text().size();
+                o.pull();
+            }); break;
+            case 12: with_origin([&](FakeOrigin& o) {
+                o.room = ~std::size_t{0};
+                o.piece = static_cast<std::size_t>(std::max(script.octet(), 0)) + 1;
+                o.pull();
+            }); break;
+            case 13: edge.origins.view = edge.origins.view ? nullptr : view; break;
+            case 14:
+                edge.origins.most = edge.origins.most ? 0 : 100;
+                if (edge.origins.waits && edge.origins.on_permit) std::exchange(edge.origins.on_permit, {})(fail(Errc::timeout));
+                break;
+            case 15:
+                if (edge.origins.waits && edge.origins.on_online) std::exchange(edge.origins.on_online, {})(edge.origins.view != nullptr);
+                break;
+        }
+        edge.turn();
+        upgraded = upgraded || edge.context.metrics.upgraded_streams.value() > 0;
+        if (edge.record->paused && edge.record->closed && !edge.record->destroyed) edge.turn();
+    }
+    for (const auto& origin : edge.origins.opened) check_requests(*origin, upgraded);
+    edge.leave();
+    edge.turn();
+    if (edge.connection || !edge.record->destroyed) std::abort();
+    if (edge.origins.in_use != 0 || edge.origins.waits != 0) std::abort();
+    for (const auto& origin : edge.origins.opened)
+        if (origin->owner) std::abort();
+    if (edge.context.metrics.open_connections.value() != 0 || edge.context.metrics.upgraded_streams.value() != 0) std::abort();
+    return 0;
+}
