@@ -7,10 +7,13 @@
 namespace sallyport {
 namespace {
 
+// What one receive brings fits one DATA frame and one send of a tunnel, its headers included.
+constexpr std::size_t kReceiveQuantum = Transport::kSendQuantum - 64;
+
 class PlainTransport final : public SocketTransport {
 public:
     PlainTransport(Loop& loop, Descriptor connected, std::string received)
-        : SocketTransport(loop, std::move(connected), std::move(received), kSendQuantum) {}
+        : SocketTransport(loop, std::move(connected), std::move(received), kReceiveQuantum) {}
 
     void send(Octets head, Octets body) override {
         assert(send_ready() && head.size() + body.size() <= kSendQuantum);
