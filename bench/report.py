@@ -15,6 +15,7 @@ class Results:
         self.rounds = []          # of {way: {figure: value}}
         self.cross_loop = []      # of {figure: ratio to the agent's own loop}
         self.idle_agent_kib = None
+        self.offline_agent_kib = None  # the part of it that an agent takes while it is not connected
         self.failures = []        # texts
         self.busy_cores = []      # before each round: what others used of the machine
 
@@ -58,6 +59,7 @@ class Results:
             "ratios_to_ssh": self.ratios("sallyport", "ssh"),
             "ratios_ssh_to_direct": self.ratios("ssh", "direct"),
             "idle_agent_kib": self.idle_agent_kib,
+            "offline_agent_kib": self.offline_agent_kib,
             "cross_loop_ratios": self.cross_loop_medians(),
             "medians": medians,
             "rounds": self.rounds,

@@ -141,8 +141,9 @@ def measure_all(arguments, plan):
         if "idle_agents" in arguments.rows and OURS in arguments.ways:
             found = {}
             measure_row(results, found, f"{plan.idle_agents} idle agents",
-                        lambda: {"kib": idle_agents.kib_per_agent(setting, plan.idle_agents)})
+                        lambda: idle_agents.kib_per_agent(setting, plan.idle_agents))
             results.idle_agent_kib = found.get("kib")
+            results.offline_agent_kib = found.get("offline_kib")
         with contextlib.ExitStack() as stack:
             ways = {name: stack.enter_context(WAYS[name](setting)) for name in arguments.ways}
             for number in range(plan.rounds):

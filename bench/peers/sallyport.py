@@ -36,11 +36,15 @@ class Relay(Process):
         return json.loads(said)["enroll"]
 
 
+IN_FLIGHT = 1000  # requests of one agent: its default of 100 would refuse half of the 200 WebSockets
+
+
 class Agent(Process):
     def __init__(self, binary, folder, name, enroll):
         state = os.path.join(folder, name)
         os.mkdir(state, 0o700)
-        super().__init__(name, [binary, "agent", "--state-dir", state], folder, env={"SALLYPORT_ENROLL": enroll})
+        super().__init__(name, [binary, "agent", "--state-dir", state, "--concurrency-limit", str(IN_FLIGHT)], folder,
+                         env={"SALLYPORT_ENROLL": enroll})
 
     def wait_until_connected(self, seconds=15):
         self.wait_for_output(re.compile(r"event=agent\.connected\b"), seconds=seconds)
