@@ -9,6 +9,7 @@ from support.certificates import Authority
 from support.origins import AiohttpOrigin, RawOrigin
 from support.relay import BINARY, RunningRelay
 from support.visitor import Visitor, curl
+from support.wan import Wan
 
 HOSTNAME = "home.example.test"
 UNDER_SANITIZER = any(word in pathlib.Path(BINARY).parts for word in ("asan", "tsan"))
@@ -124,6 +125,13 @@ class Tunnel:
 
     def url(self, path="/", scheme="https"):
         return f"{scheme}://{self.hostname}:{self.relay.port}{path}"
+
+
+@pytest.fixture
+def wan():
+    """Two namespaces joined by a network that can be made bad."""
+    with Wan() as made:
+        yield made
 
 
 @pytest.fixture
