@@ -73,19 +73,45 @@ void write_json(std::string& out, const Problem& problem, std::string_view error
     out += "}}\n";
 }
 
+// How much a member of Accept is liked, in thousandths: "text/html;q=0.5" is 500.
+int weight_of(std::string_view member) {
+    const std::size_t at = member.find("q=");
+    if (at == std::string_view::npos) return 1000;
+    int weight = 0;
+    int digits = 0;
+    for (const char c : member.substr(at + 2)) {
+        if (c == '.') continue;
+        if (c < '0' || c > '9' || ++digits > 4) break;
+        weight = weight * 10 + (c - '0');
+    }
+    for (; digits < 4; ++digits) weight *= 10;
+    return weight;
+}
+
+struct Liking {
+    int weight = 0;
+    int place = 0;
+};
+
 }  // namespace
 
 std::string make_error_id() { return random_token(8); }
 
 PageFormat choose_page_format(const FieldSection& request_fields) {
+    Liking html, json;
+    int place = 0;
     for (const Field& field : request_fields) {
         if (field.id != FieldId::accept) continue;
-        const std::size_t html = field.value.find("html");
-        const std::size_t json = field.value.find("json");
-        if (json < html) return PageFormat::json;
-        if (html != std::string_view::npos) return PageFormat::html;
+        for_each_list_member(field.value, [&](std::string_view member) {
+            const std::string_view type = trim_ows(member.substr(0, member.find(';')));
+            Liking& liking = type.ends_with("json") ? json : html;  // "problem+json" is JSON too
+            if (&liking == &html && !type.ends_with("html")) return;
+            if (const int weight = weight_of(member); weight > liking.weight) liking = {weight, place};
+            ++place;
+        });
     }
-    return PageFormat::html;
+    const bool json_first = json.weight > html.weight || (json.weight == html.weight && json.place < html.place);
+    return json.weight > 0 && json_first ? PageFormat::json : PageFormat::html;
 }
 
 void append_html_escaped(std::string& out, std::string_view text) {

@@ -12,7 +12,7 @@ namespace sallyport {
 std::string make_error_id();
 
 enum class PageFormat { html, json };
-// JSON where Accept names it before any kind of HTML; a page otherwise.
+// JSON where Accept likes it better than a page (RFC 9110 12.5.1), or as much and names it first; a page otherwise.
 PageFormat choose_page_format(const FieldSection& request_fields);
 
 // Appends the content.

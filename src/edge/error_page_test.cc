@@ -21,6 +21,10 @@ TEST(ErrorPage, ChoosesTheFormatByAccept) {
         {"application/json", PageFormat::json},
         {"application/problem+json, text/html", PageFormat::json},
         {"text/html, application/json", PageFormat::html},
+        {"text/html;q=0.5, application/json", PageFormat::json},
+        {"text/html, application/json;q=0.5", PageFormat::html},
+        {"application/json;q=0, */*", PageFormat::html},
+        {"application/json, text/plain, */*", PageFormat::json},
         {"*/*", PageFormat::html},
         {"", PageFormat::html},
     };

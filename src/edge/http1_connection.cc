@@ -401,7 +401,7 @@ void Http1Connection::upgrade(ResponseHead& head) {
 Stream::Pulled Http1Connection::pull_raw(MutableOctets room) {
     const Octets front = input_.front();
     const std::size_t count = std::min(front.size(), room.size());
-    std::memcpy(room.data(), front.data(), count);
+    if (count > 0) std::memcpy(room.data(), front.data(), count);
     input_.consume(count);
     request_octets_ += count;
     if (paused_) settle_receive();

@@ -117,7 +117,7 @@ TEST(RedirectExchange, SendsEverybodyToHttps) {
     edge.connect([](EdgeContext& c, Http1Connection& v) { return std::make_unique<RedirectExchange>(c, v); });
     edge.say("GET /a%2F//b?c=d HTTP/1.1\r\nHost: home.example:80\r\n\r\n");
     std::string heard = edge.heard();
-    EXPECT_THAT(heard, StartsWith("HTTP/1.1 301"));
+    EXPECT_THAT(heard, StartsWith("HTTP/1.1 308"));
     EXPECT_THAT(heard, HasSubstr("Location: https://home.example:8443/a%2F//b?c=d\r\n"));
     edge.say("POST / HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 3\r\n\r\nabc");
     heard = edge.heard();

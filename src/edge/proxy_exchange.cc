@@ -340,8 +340,8 @@ void ProxyExchange::on_origin_lost() {
     const bool reset = origin_->end() == OriginConnection::End::reset;
     const std::string detail = reset ? origin_->error().detail : "closed by the origin";
     const bool agent_lost = reset && (origin_->error().code == Errc::unreachable || !context_.origins.agent(route_->agent_id));
-    if (stage_ == Stage::sending && may_repeat() && (kept_ || agent_lost)) {
-        // Outside the lost stream's callback, when whoever holds the tunnels knows of it too.
+    if (stage_ == Stage::sending && kept_ && may_repeat()) {
+        // Outside the lost stream's callback.
         repeated_ = look_again_ = true;
         stage_ = Stage::waiting;
         clock_on_ = false;

@@ -102,7 +102,7 @@ private:
     bool clock_on_ = false;        // request_timeout runs
     bool raw_ended_ = false;
     bool content_broken_ = false;  // the visitor's
-    bool look_again_ = false;      // for the agent, after it was lost with the request
+    bool look_again_ = false;      // for the agent, to repeat the request
     unsigned interims_ = 0;
     Timer answer_clock_;
     TurnEnd later_;  // what must not be done inside the stream's own callbacks

@@ -12,8 +12,7 @@ void RedirectExchange::begin() {
     if (const std::uint16_t port = context_.settings.public_https_port; port != 443) location += ":" + std::to_string(port);
     location += head.target == "*" ? std::string_view("/") : std::string_view(head.target);
     answer_.clear();
-    // 308 keeps method and content; for GET and HEAD every client has known 301 since always.
-    answer_.status = head.method == "GET" || head.method == "HEAD" ? 301 : 308;
+    answer_.status = 308;  // unlike 301 it keeps method and content
     answer_.reason = reason_phrase(answer_.status);
     answer_.framing = {Framing::Kind::content_length, 0};
     answer_.fields.add("Location", location);
