@@ -338,7 +338,7 @@ void Http2Session::shut_down(const Error& reason) {
         Http2Stream* stream = *streams_.begin();
         Stream::Owner* owner = stream->owner_;
         stream->detach();
-        if (owner) owner->on_stream_reset({Errc::reset, reason.detail});
+        if (owner) owner->on_stream_reset({Errc::unreachable, reason.detail});
     }
 }
 

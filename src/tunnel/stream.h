@@ -33,7 +33,8 @@ public:
         virtual void on_stream_refused(const Refusal& refusal) = 0; // the stream is over
         virtual void on_stream_octets(Octets octets) = 0;           // valid during the call only
         virtual void on_stream_end() = 0;                           // the peer ended its direction in order
-        virtual void on_stream_reset(const Error& error) = 0;       // cut by the peer, or the tunnel is gone; over
+        // Cut by the peer (Errc::reset), or the tunnel is gone (Errc::unreachable); the stream is over.
+        virtual void on_stream_reset(const Error& error) = 0;
         // Writes at most `room.size()` octets (never 0) to the front of `room`. {0, false} means: nothing now, wake() follows.
         virtual Pulled on_stream_pull(MutableOctets room) = 0;
 
