@@ -1,32 +1,26 @@
 #include "edge/access_log.h"
 
-#include <algorithm>
-
 namespace sallyport {
+namespace {
 
-bool RateBound::admit(TimePoint now) {
-    if (now - second_ >= std::chrono::seconds(1)) {
-        second_ = now;
-        count_ = 0;
-    }
-    if (count_ < most_) {
-        ++count_;
-        return true;
-    }
-    ++suppressed_;
-    return false;
+constexpr std::size_t kMostMethod = 32;  // a method is any token a visitor likes
+
+std::string_view without_port(std::string_view authority) {
+    const std::size_t colon = authority.rfind(':');
+    return colon == std::string_view::npos || authority.ends_with(']') ? authority : authority.substr(0, colon);
 }
 
-void AccessLog::note(const AccessEntry& entry, TimePoint now) {
-    if (!enabled_ || !log_.enabled(LogLevel::info) || !bound_.admit(now)) return;
-    if (bound_.has_suppressed()) log_.info("access.suppressed", {{"lines", bound_.take_suppressed()}});
+}  // namespace
+
+void AccessLog::note(const AccessEntry& entry) {
+    if (!enabled() || !lines_.admit()) return;
+    const std::string_view host = without_port(entry.authority);
+    const std::string_view method = entry.method.substr(0, kMostMethod);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(entry.took).count();
-    // A method is any token a visitor likes.
-    const std::string_view method = entry.method.substr(0, std::min<std::size_t>(entry.method.size(), 32));
     if (entry.error_id.empty())
-        log_.info("access", {{"host", entry.host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}});
+        log_.info("access", {{"host", host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}});
     else
-        log_.info("access", {{"host", entry.host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}, {"error", entry.error_id}});
+        log_.info("access", {{"host", host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}, {"error", entry.error_id}});
 }
 
 }  // namespace sallyport

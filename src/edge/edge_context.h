@@ -36,7 +36,7 @@ struct EdgeContext {
     };
 
     EdgeContext(Owner& o, Loop& l, Origins& origins_held, TunnelDoor& d, Log& log_used, EdgeSettings s)
-        : owner(o), loop(l), origins(origins_held), door(d), log(log_used), settings(std::move(s)), access_log(log_used, settings.access_log) {}
+        : owner(o), loop(l), origins(origins_held), door(d), log(log_used), settings(std::move(s)), access_log(l, log_used, settings.access_log), error_lines(l, log_used, "edge.error", 100) {}
 
     Owner& owner;
     Loop& loop;
@@ -46,7 +46,7 @@ struct EdgeContext {
     const EdgeSettings settings;
     EdgeMetrics metrics;
     AccessLog access_log;
-    RateBound error_lines{100};  // event=edge.error
+    BoundedLines error_lines;
     std::shared_ptr<const RouteSnapshot> routes;
     bool draining = false;
 };

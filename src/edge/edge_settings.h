@@ -11,8 +11,8 @@ struct EdgeSettings {
     using Milliseconds = std::chrono::milliseconds;
     Milliseconds hello_deadline{10'000};      // for the whole ClientHello
     Milliseconds handshake_deadline{10'000};  // for TLS behind it
-    Milliseconds head_deadline{10'000};       // from a header section's first octet to its last; the first request's from the handshake on
-    Milliseconds idle_timeout{75'000};        // between requests; above the 60 s many clients and balancers use
+    Milliseconds head_deadline{10'000};       // from a header section's first octet to its last
+    Milliseconds idle_timeout{75'000};        // before and between requests; above the 60 s many clients and balancers use
     Milliseconds content_timeout{60'000};     // without any octet of a request's content, while it is waited for
     Milliseconds stall_timeout{600'000};      // the visitor takes no octet of its answer: long, since a paused film does that too
     Milliseconds linger{10'000};              // after an early answer what the visitor still sends is dropped for so long

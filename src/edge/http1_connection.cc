@@ -11,6 +11,8 @@ namespace {
 
 // What a visitor may still send of a request that was answered already, for the connection to be kept.
 constexpr ByteCount kMostDrained = 1_MiB;
+// Memory above that isn't kept by an idle connection; arbitrary.
+constexpr std::size_t kBigHead = 16 * 1024;
 const FieldSection kNoTrailers;
 
 }  // namespace
@@ -46,9 +48,7 @@ void Http1Connection::on_handshake(const Result<>& done) {
             context_.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::tls_failed)].add();
         return give_up();
     }
-    state_ = State::idle;
-    head_timing_ = true;
-    deadline_.start(context_.settings.head_deadline);
+    become_idle();
 }
 
 void Http1Connection::drain() {
@@ -246,6 +246,7 @@ void Http1Connection::become_idle() {
     state_ = State::idle;
     status_ = 0;
     input_.shrink();
+    if (request_.fields.octets() > kBigHead) request_ = {};
     reader_.reset();
     deadline_.start(context_.settings.idle_timeout);
 }
@@ -350,9 +351,7 @@ void Http1Connection::break_off(const Problem& problem) {
 void Http1Connection::log_problem(const Problem& problem, std::string_view detail) {
     const bool for_operator = problem.hop != Hop::visitor && problem.cause != problem::kUnknownHost.cause;
     const LogLevel level = for_operator ? LogLevel::info : LogLevel::debug;
-    if (!context_.log.enabled(level) || !context_.error_lines.admit(context_.loop.now())) return;
-    if (context_.error_lines.has_suppressed())
-        context_.log.info("edge.errors_suppressed", {{"lines", context_.error_lines.take_suppressed()}});
+    if (!context_.log.enabled(level) || !context_.error_lines.admit()) return;
     context_.log.write(level, "edge.error",
                        {{"error", error_id_},
                         {"status", problem.status},
@@ -374,16 +373,13 @@ void Http1Connection::close_request() {
         counters_->octets_out.add(out);
         counters_ = nullptr;
     }
-    if (context_.access_log.enabled()) {
-        const TimePoint now = context_.loop.now();
-        context_.access_log.note({.host = request_.authority,
+    if (context_.access_log.enabled())
+        context_.access_log.note({.authority = request_.authority,
                                   .method = request_.method,
                                   .status = status_,
                                   .octets = out,
-                                  .took = now - began_,
-                                  .error_id = error_id_},
-                                 now);
-    }
+                                  .took = context_.loop.now() - began_,
+                                  .error_id = error_id_});
     error_id_.clear();
 }
 

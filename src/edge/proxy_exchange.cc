@@ -12,6 +12,7 @@ constexpr std::string_view kTunnelPath = "/tunnel";
 constexpr unsigned kMostInterims = 16;  // arbitrary; stops an origin that never comes to the point
 // A kept stream idle for longer is not used for a request that mustn't be repeated: the origin may be closing it right now.
 constexpr std::chrono::seconds kSurelyAlive{1};
+constexpr std::size_t kBigHead = 16 * 1024;  // an idle connection keeps no more; arbitrary
 const FieldSection kNoTrailers;
 
 }  // namespace
@@ -293,7 +294,10 @@ void ProxyExchange::relay_content() {
 void ProxyExchange::finish_answer() {
     stage_ = Stage::none;
     permit_.reset();
-    if (reusable_ && sender_.done() && origin_->received().empty() && !origin_->dead()) origin_->end_use(context_.loop.now());
+    const bool sent = sender_.done();
+    sender_.shrink();
+    if (answer_.fields.octets() > kBigHead) answer_ = {};
+    if (reusable_ && sent && origin_->received().empty() && !origin_->dead()) origin_->end_use(context_.loop.now());
     else drop_origin();
     visitor_.finish(content_.framing().kind == Framing::Kind::chunked ? content_.trailers() : kNoTrailers);
 }

@@ -9,6 +9,8 @@
 namespace sallyport {
 namespace {
 
+constexpr std::size_t kBigHead = 16 * 1024;  // an idle connection keeps no more; arbitrary
+
 // Moves as much of text[at..] as fits to the front of room.
 std::size_t give(std::string_view text, std::size_t& at, MutableOctets room) {
     const std::size_t count = std::min(text.size() - at, room.size());
@@ -29,6 +31,11 @@ void RequestSender::start() {
     staged_.clear();
     content_octets_ = 0;
     end_staged_ = done_ = false;
+}
+
+void RequestSender::shrink() {
+    if (head_.capacity() > kBigHead) std::string().swap(head_);
+    if (staged_.capacity() > kBigHead) std::string().swap(staged_);
 }
 
 void RequestSender::stage_chunk(std::size_t octets) {

@@ -23,6 +23,9 @@ public:
     // An error is the visitor's (broken chunks) and final.
     Result<std::size_t> pull(MutableOctets room, ContentReader& content, ReceivedOctets& in);
 
+    // Gives a big head's memory back; the request can't be sent again.
+    void shrink();
+
     bool done() const { return done_; }                        // the last octet was given out
     bool begun() const { return head_at_ > 0; }
     bool content_begun() const { return content_octets_ > 0; }  // content was given out: it isn't ours any more
