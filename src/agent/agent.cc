@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::minutes kSayAgain{10};  // a failure that lasts is told this often
 constexpr std::size_t kMaxTargetName = 256;
+constexpr std::size_t kMaxWarnedOf = 256;
 
 double unpredictable() {
     std::uint32_t bits = 0;
@@ -19,7 +20,9 @@ double unpredictable() {
     return static_cast<double>(bits) / 4294967296.0;
 }
 
-auto seconds_since(TimePoint now, TimePoint then) { return std::chrono::duration_cast<std::chrono::seconds>(now - then).count(); }
+auto seconds_since(TimePoint now, TimePoint then) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
+}
 
 std::string url_text(const RelayEndpoint& relay) { return relay.url.text(); }
 
@@ -62,8 +65,9 @@ double Agent::random() const { return setup_.random ? setup_.random() : unpredic
 void Agent::dial() {
     if (stopping_ || dialler_ || tunnel_) return;
     ++attempts_;
-    dialler_ = std::make_unique<RelayDialler>(loop_, workers_, setup_.relay, setup_.dial,
-                                              [this](std::expected<OpenedConnection, DialFailure> result) { on_dialled(std::move(result)); });
+    dialler_ = std::make_unique<RelayDialler>(
+        loop_, workers_, setup_.relay, setup_.dial,
+        [this](std::expected<OpenedConnection, DialFailure> result) { on_dialled(std::move(result)); });
 }
 
 void Agent::on_dialled(std::expected<OpenedConnection, DialFailure> result) {
@@ -71,7 +75,8 @@ void Agent::on_dialled(std::expected<OpenedConnection, DialFailure> result) {
     if (!result) return on_dial_failed(result.error());
     if (setup_.relay.enrolment) finish_enrolment();
     connected_at_ = loop_.now();
-    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(result->transport), std::move(result->received), setup_.tunnel, *this);
+    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(result->transport), std::move(result->received),
+                           setup_.tunnel, *this);
 }
 
 void Agent::finish_enrolment() {
@@ -91,14 +96,16 @@ void Agent::on_dial_failed(const DialFailure& failure) {
         last_failure_at_ = loop_.now();
         const LogLevel level = failure.needs_person() ? LogLevel::error : LogLevel::warn;
         if (log_.enabled(level)) {
-            log_.write(level, "agent.not_connected", {{"relay", url_text(setup_.relay)},
-                                                      {"cause", name_of(failure.kind)},
-                                                      {"reason", failure.reason},
-                                                      {"advice", failure.advice.empty() ? "it goes on trying" : failure.advice},
-                                                      {"attempts", attempts_}});
+            log_.write(level, "agent.not_connected",
+                       {{"relay", url_text(setup_.relay)},
+                        {"cause", name_of(failure.kind)},
+                        {"reason", failure.reason},
+                        {"advice", failure.advice.empty() ? "it goes on trying" : failure.advice},
+                        {"attempts", attempts_}});
         }
     }
-    log_.debug("agent.dial_failed", {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
+    log_.debug("agent.dial_failed",
+               {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
     dial_again_in(delay);
 }
 
@@ -182,13 +189,19 @@ void Agent::on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream
                                                          : Result<Target>(fail(Errc::refused, "target name too long"));
     auto serving = std::make_unique<Serving>();
     serving->target = request.target;
-    serving->connection = std::make_unique<OriginPipe>(loop_, std::move(stream), [this](OriginPipe& over) { end(over); });
+    serving->connection =
+        std::make_unique<OriginPipe>(loop_, std::move(stream), [this](OriginPipe& over) { end(over); });
     serving->handle = std::make_shared<Serving*>(serving.get());
     Serving& here = *serving;
     serving_.emplace(here.connection.get(), std::move(serving));
-    if (!found) return refuse(here, make_refusal(ProxyError::http_request_denied, found.error().detail));
+    if (!found) {
+        warn_of_unknown_target(here.target, found.error());
+        return refuse(here, make_refusal(ProxyError::http_request_denied, found.error().detail));
+    }
     if (stopping_) return refuse(here, make_refusal(ProxyError::destination_unavailable, "the agent is stopping"));
-    scout_.prepare(*found, [this, handle = here.handle](std::expected<Target, Refusal> target) { serve(handle, std::move(target)); });
+    scout_.prepare(*found, [this, handle = here.handle](std::expected<Target, Refusal> target) {
+        serve(handle, std::move(target));
+    });
 }
 
 void Agent::serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target) {
@@ -208,8 +221,19 @@ void Agent::on_origin(Serving& serving, std::expected<TransportPtr, Refusal> ori
 }
 
 void Agent::refuse(Serving& serving, const Refusal& refusal) {
-    log_.debug("agent.stream_refused", {{"target", serving.target}, {"status", refusal.status}, {"cause", refusal.cause}, {"reason", refusal.details}});
+    log_.debug("agent.stream_refused", {{"target", serving.target},
+                                        {"status", refusal.status},
+                                        {"cause", refusal.cause},
+                                        {"reason", refusal.details}});
     serving.connection->refuse(refusal);
+}
+
+void Agent::warn_of_unknown_target(std::string_view name, const Error& why) {
+    if (warned_of_.size() >= kMaxWarnedOf) warned_of_.clear();
+    TimePoint& told = warned_of_.try_emplace(std::string(name.substr(0, kMaxTargetName))).first->second;
+    if (told != TimePoint{} && loop_.now() - told < kSayAgain) return;
+    told = loop_.now();
+    log_.warn("agent.target_refused", {{"target", name.substr(0, kMaxTargetName)}, {"advice", why.detail}});
 }
 
 // Called out of the connection's own callbacks, so it dies at the end of the turn.

@@ -1,10 +1,13 @@
-// agent.h: the home's side of a tunnel: keeps one tunnel to the relay up, dials again when it is gone, and serves its streams from
-// the targets it allows. Lives on one loop; any number of agents may share one, and one Workers. It never gives up by itself.
+// agent.h: the home's side of a tunnel: keeps one tunnel to the relay up, dials again when it is gone, and serves its
+// streams from the targets it allows. Lives on one loop; any number of agents may share one, and one Workers. It never
+// gives up by itself.
 //
-// start() once; stop() once, then destroy it after `stopped` (Loop::dispose if inside that call). What it is given outlives it.
+// start() once; stop() once, then destroy it after `stopped` (Loop::dispose if inside that call). What it is given
+// outlives it.
 #pragma once
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,8 +15,8 @@
 #include <vector>
 
 #include "agent/back_off.h"
-#include "agent/origin_pipe.h"
 #include "agent/origin_dialler.h"
+#include "agent/origin_pipe.h"
 #include "agent/origin_trust.h"
 #include "agent/relay_dialler.h"
 #include "agent/target_scout.h"
@@ -27,7 +30,8 @@ namespace sallyport {
 
 struct AgentSetup {
     RelayEndpoint relay;
-    // After the relay has answered a handshake that carried relay.enrolment: run on a worker, keeps what enrolling brought.
+    // After the relay has answered a handshake that carried relay.enrolment: run on a worker, keeps what enrolling
+    // brought.
     std::function<void()> keep_enrolment;
     TargetTable targets{{built_in_target()}, TargetTable::AnyTarget::refused};
     std::optional<StateFolder> state;  // where keys of https targets are noted; without it in memory
@@ -45,7 +49,8 @@ struct AgentSetup {
 class AgentObserver {
 public:
     virtual void on_agent_connected(const Url& relay) = 0;
-    virtual void on_agent_routes(const std::vector<RouteNotice>& routes) = 0;  // each time the list changed; contents unchecked
+    virtual void on_agent_routes(
+        const std::vector<RouteNotice>& routes) = 0;  // each time the list changed; contents unchecked
 
 protected:
     ~AgentObserver() = default;
@@ -60,8 +65,8 @@ public:
 
     Result<> load();  // what was noted about https targets; before start()
     void start();
-    // In order: the relay is told, open streams have until `patience` to end, then the tunnel is closed. Calls `stopped` once,
-    // maybe inside this call. A second stop() with less patience hurries the first.
+    // In order: the relay is told, open streams have until `patience` to end, then the tunnel is closed. Calls
+    // `stopped` once, maybe inside this call. A second stop() with less patience hurries the first.
     void stop(std::chrono::milliseconds patience, std::function<void()> stopped);
 
     bool is_connected() const { return ready_; }
@@ -88,6 +93,7 @@ private:
     void serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target);
     void on_origin(Serving& serving, std::expected<TransportPtr, Refusal> origin);
     void refuse(Serving& serving, const Refusal& refusal);
+    void warn_of_unknown_target(std::string_view name, const Error& why);
     void end(OriginPipe& connection);
 
     void stop_if_idle();
@@ -107,12 +113,14 @@ private:
     std::unique_ptr<Tunnel> tunnel_;
     std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
 
-    bool ready_ = false;      // hello was sent
+    bool ready_ = false;  // hello was sent
     TimePoint connected_at_{};
     std::vector<RouteNotice> routes_;
     std::string last_failure_;  // so that the same one is not told each time
     TimePoint last_failure_at_{};
     std::uint64_t attempts_ = 0;  // since the last connection
+    std::map<std::string, TimePoint, std::less<>>
+        warned_of_;  // targets that are not in the table, and when that was told
     bool stopping_ = false;
     std::function<void()> stopped_;
 };

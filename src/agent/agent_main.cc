@@ -14,9 +14,9 @@
 namespace sallyport {
 namespace {
 
-constexpr std::size_t kWorkers = 8;             // a name that doesn't resolve blocks one for seconds
-constexpr std::chrono::seconds kPatience{2};    // for open streams at the end; a WebSocket would last for ever
-constexpr std::size_t kMaxShown = 200;          // octets of a string from the relay
+constexpr std::size_t kWorkers = 8;           // a name that doesn't resolve blocks one for seconds
+constexpr std::chrono::seconds kPatience{2};  // for open streams at the end; a WebSocket would last for ever
+constexpr std::size_t kMaxShown = 200;        // octets of a string from the relay
 
 // For a terminal: what another machine chose must not steer it.
 std::string shown(std::string_view text) {
@@ -27,17 +27,25 @@ std::string shown(std::string_view text) {
 
 class Announcer final : public AgentObserver {
 public:
+    explicit Announcer(TargetTable targets) : targets_(std::move(targets)) {}
     void on_agent_connected(const Url& relay) override { say("Connected to " + relay.text()); }
     void on_agent_routes(const std::vector<RouteNotice>& routes) override {
         if (routes.empty()) say("No public URL leads here yet: `sallyport admin route add` on the relay makes one.");
-        for (const RouteNotice& route : routes) say("  " + shown(route.url) + "  leads to  " + shown(route.target));
+        for (const RouteNotice& route : routes)
+            say("  " + shown(route.url) + "  leads to  " + shown(route.target) + where(route.target));
     }
 
 private:
+    std::string where(std::string_view name) const {
+        const auto target = targets_.find(name);
+        if (!target) return "  (not among this agent's services: visitors are refused)";
+        return target->is_located() ? " (" + target->url.text() + ")" : "";
+    }
     static void say(const std::string& line) {
         std::fprintf(stdout, "%s\n", line.c_str());
         std::fflush(stdout);
     }
+    TargetTable targets_;
 };
 
 // SIGTERM and SIGINT as events of the loop. They must be blocked on every thread.
@@ -78,13 +86,14 @@ int cannot_start(Log& log, const Error& error) {
 int serve(AgentSetup setup, Log& log) {
     Loop loop;
     Workers workers(kWorkers);  // gone before the loop, to which it posts
-    Announcer announcer;
+    Announcer announcer(setup.targets);
     Agent agent(loop, workers, log, std::move(setup), &announcer);
     if (const auto loaded = agent.load(); !loaded) return cannot_start(log, loaded.error());
     bool asked = false;
     const Signals signals(loop, [&](int signal) {
         log.info("agent.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-        const auto patience = std::exchange(asked, true) ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kPatience);
+        const auto patience =
+            std::exchange(asked, true) ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kPatience);
         agent.stop(patience, [&loop] { loop.stop(); });
     });
     agent.start();
@@ -102,7 +111,8 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     raise_descriptor_limit();
     for (const std::string& warning : config.warnings) log.warn("agent.config_warning", {{"text", warning}});
     if (config.allow_any_target)
-        log.warn("agent.any_target_allowed", {{"advice", "whoever controls the relay reaches every machine that this one reaches"}});
+        log.warn("agent.any_target_allowed",
+                 {{"advice", "whoever controls the relay reaches every machine that this one reaches"}});
 
     const auto folder = StateFolder::open(config.state_dir);
     if (!folder) return cannot_start(log, folder.error());
@@ -129,10 +139,11 @@ int trust_target(const AgentConfig& config, std::string_view target, Log& log) {
         std::fprintf(stderr, "no key of a target \"%s\" is noted\n", std::string(target).c_str());
         return 1;
     }
-    std::fprintf(stdout, "Forgotten: the key %s of %s at %s. The next one it shows is noted.\n", noted->second.pin.c_str(), noted->first.c_str(),
-                 noted->second.address.c_str());
+    std::fprintf(stdout, "Forgotten: the key %s of %s at %s. The next one it shows is noted.\n",
+                 noted->second.pin.c_str(), noted->first.c_str(), noted->second.address.c_str());
     keys->erase(noted);
-    if (const auto written = folder->write(kNotedKeysFile, format_noted_keys(*keys)); !written) return cannot_start(log, written.error());
+    if (const auto written = folder->write(kNotedKeysFile, format_noted_keys(*keys)); !written)
+        return cannot_start(log, written.error());
     return 0;
 }
 

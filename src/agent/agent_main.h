@@ -1,5 +1,6 @@
-// agent_main.h: runs one agent as a program: state folder, identity, enrolment, loop, signals, and what it tells people on
-// standard output. SIGTERM and SIGINT end it in order; a second one at once. It doesn't end because the network is away.
+// agent_main.h: runs one agent as a program: state folder, identity, enrolment, loop, signals, and what it tells people
+// on standard output. SIGTERM and SIGINT end it in order; a second one at once. It doesn't end because the network is
+// away.
 #pragma once
 #include <optional>
 #include <string_view>
@@ -20,8 +21,8 @@ struct EnrolmentInput {
 // The exit code: 0 after a signal, 1 when it could not start (one line on the log says why).
 int run_agent(const AgentConfig& config, const EnrolmentInput& enrolment, Log& log);
 
-// `sallyport agent trust NAME`: forgets the key noted for an https target, so that the next one shown is taken. A running
-// agent sees it at its next connection. The exit code.
+// `sallyport agent trust NAME`: forgets the key noted for an https target, so that the next one shown is taken. A
+// running agent sees it at its next connection. The exit code.
 int trust_target(const AgentConfig& config, std::string_view target, Log& log);
 
 }  // namespace sallyport

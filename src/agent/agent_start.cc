@@ -28,7 +28,9 @@ Target target_of(const ServiceConfig& service) {
 }
 
 // Where the key of a code waits until the relay has taken it.
-std::string waiting_key_file(std::string_view fingerprint) { return std::string(kIdentityFile) + "." + std::string(fingerprint.substr(0, 16)); }
+std::string waiting_key_file(std::string_view fingerprint) {
+    return std::string(kIdentityFile) + "." + std::string(fingerprint.substr(0, 16));
+}
 
 // A process that was killed between the two writes of keep().
 Result<> finish_kept_enrolment(const StateFolder& folder, const Enrolment& enrolment) {
@@ -43,7 +45,9 @@ Result<> finish_kept_enrolment(const StateFolder& folder, const Enrolment& enrol
 void keep(const StateFolder& folder, const Enrolment& enrolment, Log& log) {
     Result<> kept = store_enrolment(folder, enrolment);
     if (kept) kept = finish_kept_enrolment(folder, enrolment);
-    if (!kept) log.error("agent.state_not_written", {{"reason", kept.error().detail}, {"advice", "the code will be used again at the next start"}});
+    if (!kept)
+        log.error("agent.state_not_written",
+                  {{"reason", kept.error().detail}, {"advice", "the code will be used again at the next start"}});
 }
 
 Result<Url> relay_url_of_code(const EnrolmentCode& code) {
@@ -69,7 +73,8 @@ void show_proposal(const EnrolmentCode& code, std::FILE* out) {
     std::fprintf(out, "Enrolling with %s\n", code.public_url.c_str());
     if (code.targets.empty()) return;
     std::fprintf(out, "The code proposes targets; by pasting it you have accepted them:\n");
-    for (const ProposedTarget& target : code.targets) std::fprintf(out, "  %s = %s\n", target.name.c_str(), target.url.c_str());
+    for (const ProposedTarget& target : code.targets)
+        std::fprintf(out, "  %s = %s\n", target.name.c_str(), target.url.c_str());
 }
 
 void show_key(const Identity& identity, Log& log, std::FILE* out) {
@@ -106,14 +111,16 @@ TargetTable make_target_table(const AgentConfig& config, const std::vector<Propo
         std::erase_if(entries, [&](const Target& entry) { return entry.name == target.name && !entry.is_located(); });
         entries.push_back(std::move(target));
     }
-    return TargetTable(std::move(entries), config.allow_any_target ? TargetTable::AnyTarget::allowed : TargetTable::AnyTarget::refused);
+    return TargetTable(std::move(entries),
+                       config.allow_any_target ? TargetTable::AnyTarget::allowed : TargetTable::AnyTarget::refused);
 }
 
-Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& folder, const std::optional<EnrolmentCode>& code, Log& log,
-                                 std::FILE* out) {
+Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& folder,
+                                 const std::optional<EnrolmentCode>& code, Log& log, std::FILE* out) {
     auto enrolment = load_enrolment(folder);
     if (!enrolment) return std::unexpected(enrolment.error());
-    if (const auto finished = finish_kept_enrolment(folder, *enrolment); !finished) return std::unexpected(finished.error());
+    if (const auto finished = finish_kept_enrolment(folder, *enrolment); !finished)
+        return std::unexpected(finished.error());
 
     Result<> problem;
     auto authorization = shared_authorization(config, problem);
@@ -136,17 +143,22 @@ Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& f
     } else if (enrolled_relay) {
         setup.relay.url = *enrolled_relay;
     } else {
-        return fail(Errc::invalid_config, "this agent is not enrolled: start it with --enroll and paste what `sallyport admin agent add NAME` "
-                                          "prints on the relay, or set relay_url and api_key");
+        return fail(
+            Errc::invalid_config,
+            "this agent is not enrolled: start it with --enroll and paste what `sallyport admin agent add NAME` "
+            "prints on the relay, or set relay_url and api_key");
     }
-    if (pin_wanted && enrolling) pin = code->pin;
-    else if (pin_wanted && enrolled_relay && *enrolled_relay == setup.relay.url) pin = enrolment->pin;
+    if (pin_wanted && enrolling)
+        pin = code->pin;
+    else if (pin_wanted && enrolled_relay && *enrolled_relay == setup.relay.url)
+        pin = enrolment->pin;
 
     if (authorization) {
         setup.relay.proof = SharedProof{std::move(*authorization)};
     } else {
         const bool fresh_key = enrolling && !enrolment->used_codes.empty();
-        const auto identity = load_or_make_identity(folder, fresh_key ? waiting_key_file(fingerprint_of(*code)) : std::string(kIdentityFile));
+        const auto identity = load_or_make_identity(
+            folder, fresh_key ? waiting_key_file(fingerprint_of(*code)) : std::string(kIdentityFile));
         if (!identity) return std::unexpected(identity.error());
         show_key(*identity, log, out);
         setup.relay.proof = identity->key;

@@ -1,5 +1,5 @@
-// agent_start.h: from configuration, state folder and perhaps an enrolment code to what an Agent is made of. Blocking: before the
-// loop runs. Tells people on `out` what they should know.
+// agent_start.h: from configuration, state folder and perhaps an enrolment code to what an Agent is made of. Blocking:
+// before the loop runs. Tells people on `out` what they should know.
 #pragma once
 #include <cstdio>
 #include <optional>
@@ -20,7 +20,7 @@ TargetTable make_target_table(const AgentConfig& config, const std::vector<Propo
 
 // A code that was used before is ignored. A new code of an agent that was enrolled before gets a new key (the relay may
 // have revoked the old one), kept beside it until the relay has taken it.
-Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& folder, const std::optional<EnrolmentCode>& code, Log& log,
-                                 std::FILE* out);
+Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& folder,
+                                 const std::optional<EnrolmentCode>& code, Log& log, std::FILE* out);
 
 }  // namespace sallyport

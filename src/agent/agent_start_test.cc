@@ -14,10 +14,15 @@ protected:
     }
     ~AgentStartTest() override { std::fclose(out); }
     static EnrolmentCode make_code(std::string secret) {
-        return {"https://relay.example.org:8443", std::string(43, 'A'), "credential", Secret{std::move(secret)},
+        return {"https://relay.example.org:8443",
+                std::string(43, 'A'),
+                "credential",
+                Secret{std::move(secret)},
                 {{"sample", "http://127.0.0.1:9"}}};
     }
-    static std::string key_of(const AgentSetup& setup) { return std::get<Ed25519PrivateKey>(setup.relay.proof).public_key(); }
+    static std::string key_of(const AgentSetup& setup) {
+        return std::get<Ed25519PrivateKey>(setup.relay.proof).public_key();
+    }
 
     test::TemporaryFolder temporary;
     StateFolder folder = *StateFolder::open(temporary.path());
@@ -112,7 +117,8 @@ TEST_F(AgentStartTest, SharedSecretsNeedNoKey) {
 
 TEST_F(AgentStartTest, ServicesComeBeforeProposals) {
     config.services = {{"sample", *parse_target_url("http://10.0.0.1:1")}};
-    const TargetTable table = make_target_table(config, {{"sample", "http://127.0.0.1:9"}, {"nas", "tcp://127.0.0.1:22"}});
+    const TargetTable table =
+        make_target_table(config, {{"sample", "http://127.0.0.1:9"}, {"nas", "tcp://127.0.0.1:22"}});
     EXPECT_EQ(table.find("sample")->url.host, "10.0.0.1");
     EXPECT_TRUE(table.has("nas"));
     EXPECT_FALSE(table.has("homeassistant"));
@@ -125,7 +131,8 @@ TEST_F(AgentStartTest, ChoosesTheCodeInTheStatedOrder) {
     EXPECT_FALSE(choose_code(config, {}).value());
     config.enroll = Secret{std::string(format_enrolment_code(make_code("from-the-configuration"))->reveal())};
     EXPECT_EQ((*choose_code(config, {}))->secret.reveal(), "from-the-configuration");
-    const EnrolmentInput input{true, Secret{std::string(format_enrolment_code(make_code("from-the-argument"))->reveal())}};
+    const EnrolmentInput input{true,
+                               Secret{std::string(format_enrolment_code(make_code("from-the-argument"))->reveal())}};
     EXPECT_EQ((*choose_code(config, input))->secret.reveal(), "from-the-argument");
     config.enroll = Secret{"sallyport1_broken"};
     EXPECT_FALSE(choose_code(config, {}));

@@ -20,14 +20,17 @@ protected:
     void start(AgentSetup setup) {
         agent = std::make_unique<Agent>(loop, workers, log, std::move(setup));
         agent->start();
-        ASSERT_TRUE(test::run_until(loop, [&] { return relay.ready && agent->is_connected() && !relay.control.empty(); }));
+        ASSERT_TRUE(
+            test::run_until(loop, [&] { return relay.ready && agent->is_connected() && !relay.control.empty(); }));
     }
     ~AgentTest() override {
         agent.reset();
         loop.turn(Duration::zero());
     }
     bool until(const std::function<bool()>& done) { return test::run_until(loop, done); }
-    static Target tcp(std::string name, const test::LoopbackOrigin& origin) { return test::make_target(std::move(name), origin.url("tcp")); }
+    static Target tcp(std::string name, const test::LoopbackOrigin& origin) {
+        return test::make_target(std::move(name), origin.url("tcp"));
+    }
 
     Loop loop;
     Log log{LogLevel::error, LogFormat::key_value};
@@ -37,7 +40,8 @@ protected:
 };
 
 TEST_F(AgentTest, SaysHelloWithItsTargets) {
-    start(setup_for({test::make_target("radio", "http://127.0.0.1:1"), test::make_target("mqtt", "tcp://127.0.0.1:1883")}));
+    start(setup_for(
+        {test::make_target("radio", "http://127.0.0.1:1"), test::make_target("mqtt", "tcp://127.0.0.1:1883")}));
     const auto message = parse_control_message(relay.control.front());
     ASSERT_TRUE(message);
     const auto& hello = std::get<HelloMessage>(*message);

@@ -1,5 +1,5 @@
-// agent_test_support.h: for the tests of this part: a loop driven until something is true, a folder of its own, origins and a relay
-// on loopback with ports chosen by the kernel.
+// agent_test_support.h: for the tests of this part: a loop driven until something is true, a folder of its own, origins
+// and a relay on loopback with ports chosen by the kernel.
 #pragma once
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@
 namespace sallyport::test {
 
 // Runs turns until `done` holds; false when that takes longer than anything here may.
-inline bool run_until(Loop& loop, const std::function<bool()>& done, std::chrono::seconds limit = std::chrono::seconds(20)) {
+inline bool run_until(Loop& loop, const std::function<bool()>& done,
+                      std::chrono::seconds limit = std::chrono::seconds(20)) {
     const TimePoint end = Clock::now() + limit;
     while (!done()) {
         if (Clock::now() > end) return false;
@@ -61,7 +62,8 @@ inline Target make_target(std::string name, const std::string& url) {
 // One connection of an origin: keeps what it receives, and does what the test says.
 class OriginPeer final : public Transport::Owner {
 public:
-    OriginPeer(TransportPtr t, std::function<void(OriginPeer&)> on_octets) : transport(std::move(t)), on_octets_(std::move(on_octets)) {
+    OriginPeer(TransportPtr t, std::function<void(OriginPeer&)> on_octets)
+        : transport(std::move(t)), on_octets_(std::move(on_octets)) {
         transport->set_owner(this);
     }
     void send(std::string_view text) { transport->send(as_octets(text)); }
@@ -88,15 +90,19 @@ private:
 // Listens on 127.0.0.1, plain or with TLS. Peers are kept in order of arrival.
 class LoopbackOrigin {
 public:
-    LoopbackOrigin(Loop& loop, std::function<void(OriginPeer&)> on_octets, std::shared_ptr<const ServerTls> tls = nullptr)
+    LoopbackOrigin(Loop& loop, std::function<void(OriginPeer&)> on_octets,
+                   std::shared_ptr<const ServerTls> tls = nullptr)
         : loop_(loop), on_octets_(std::move(on_octets)), tls_(std::move(tls)) {
         auto listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0));
         port_ = SocketAddress::local_of(listener->get()).port();
         acceptor_.emplace(
-            loop, std::move(*listener), [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
+            loop, std::move(*listener),
+            [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
     }
     std::uint16_t port() const { return port_; }
-    std::string url(std::string_view scheme) const { return std::string(scheme) + "://127.0.0.1:" + std::to_string(port_); }
+    std::string url(std::string_view scheme) const {
+        return std::string(scheme) + "://127.0.0.1:" + std::to_string(port_);
+    }
     void stop() { acceptor_.reset(); }
 
     std::deque<std::unique_ptr<OriginPeer>> peers;
@@ -104,7 +110,8 @@ public:
 private:
     void take(Descriptor connected) {
         if (!tls_) {
-            peers.push_back(std::make_unique<OriginPeer>(make_plain_transport(loop_, std::move(connected)), on_octets_));
+            peers.push_back(
+                std::make_unique<OriginPeer>(make_plain_transport(loop_, std::move(connected)), on_octets_));
             return;
         }
         shaking_.push_back(TlsTransport::make(loop_, std::move(connected), tls_->new_ssl()));
@@ -113,8 +120,10 @@ private:
             auto place = std::ranges::find(shaking_, transport, &std::unique_ptr<TlsTransport>::get);
             auto owned = std::move(*place);
             shaking_.erase(place);
-            if (shaken) peers.push_back(std::make_unique<OriginPeer>(std::move(owned), on_octets_));
-            else loop_.dispose(std::move(owned));
+            if (shaken)
+                peers.push_back(std::make_unique<OriginPeer>(std::move(owned), on_octets_));
+            else
+                loop_.dispose(std::move(owned));
         });
     }
     Loop& loop_;
@@ -126,7 +135,8 @@ private:
 };
 
 inline std::string http_answer(int status, std::string_view content) {
-    return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(content.size()) + "\r\n\r\n" + std::string(content);
+    return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(content.size()) +
+           "\r\n\r\n" + std::string(content);
 }
 
 // What a Home Assistant says to a probe; `trusts` is whether it takes X-Forwarded-For from us.
@@ -138,7 +148,8 @@ struct PretendedHomeAssistant {
         if (end == std::string::npos) return;
         const std::string head = peer.received.substr(0, end + 4);
         peer.received.erase(0, end + 4);
-        if (head.find("X-Forwarded-For:") != std::string::npos && !trusts) return peer.send(http_answer(400, "400: Bad Request"));
+        if (head.find("X-Forwarded-For:") != std::string::npos && !trusts)
+            return peer.send(http_answer(400, "400: Bad Request"));
         if (head.starts_with("GET /manifest.json")) return peer.send(http_answer(200, R"({"name":"Home Assistant"})"));
         if (head.starts_with("GET /auth/providers")) {
             return peer.send(http_answer(200, trusted_networks ? R"([{"type":"trusted_networks","name":"T","id":null}])"
@@ -158,7 +169,8 @@ public:
         auto listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0));
         port_ = SocketAddress::local_of(listener->get()).port();
         acceptor_.emplace(
-            loop, std::move(*listener), [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
+            loop, std::move(*listener),
+            [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
     }
     ~LoopbackRelay() { tunnel.reset(); }
 
@@ -166,12 +178,14 @@ public:
     std::string pin() const { return *pin_of_certificate(identity_.chain_pem); }
     Result<> verify(const ConcealedProof& proof) {
         const ConcealedOrigin origin{"https", "127.0.0.1", port_};
-        const std::string context = concealed_exporter_context(as_octets(proof.key_id), as_octets(proof.public_key), origin);
-        const auto exported = last_tls_->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
+        const std::string context =
+            concealed_exporter_context(as_octets(proof.key_id), as_octets(proof.public_key), origin);
+        const auto exported =
+            last_tls_->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
         return verify_concealed_proof(proof, as_octets(proof.public_key), as_octets(*exported));
     }
 
-    std::string answer;  // instead of 101: sent as it stands
+    std::string answer;                // instead of 101: sent as it stands
     std::function<void()> on_request;  // called with the request in `request`, before the answer
     RequestHead request;
     std::size_t connections = 0;
@@ -213,7 +227,8 @@ private:
         transport_->send(as_octets(out));
         transport_->set_owner(nullptr);
         ready = closed = false;
-        tunnel = Tunnel::make(loop_, TunnelRole::relay, std::move(transport_), received_.substr(*size), settings, *this);
+        tunnel =
+            Tunnel::make(loop_, TunnelRole::relay, std::move(transport_), received_.substr(*size), settings, *this);
     }
     void on_receive_end() override { transport_->close(); }
     void on_send_ready() override {}
@@ -263,7 +278,7 @@ public:
     bool ended = false;
     bool reset = false;
     std::optional<Refusal> refusal;
-    bool stalled = false;     // keeps credit to itself
+    bool stalled = false;  // keeps credit to itself
     std::size_t unconsumed = 0;
     std::size_t unsent() const { return to_send_.size(); }
 
@@ -272,8 +287,10 @@ private:
     void on_stream_refused(const Refusal& why) override { refusal = why; }
     void on_stream_octets(Octets octets) override {
         received += as_text(octets);
-        if (stalled) unconsumed += octets.size();
-        else stream->consumed(octets.size());
+        if (stalled)
+            unconsumed += octets.size();
+        else
+            stream->consumed(octets.size());
     }
     void on_stream_end() override { ended = true; }
     void on_stream_reset(const Error&) override { reset = true; }

@@ -1,5 +1,6 @@
-// back_off.h: how long to wait before the next attempt: full jitter (anything from nothing to a bound that doubles from base to
-// max), so that a thousand agents that lost one relay don't come back in step. Pure: randomness comes in as a number.
+// back_off.h: how long to wait before the next attempt: full jitter (anything from nothing to a bound that doubles from
+// base to max), so that a thousand agents that lost one relay don't come back in step. Pure: randomness comes in as a
+// number.
 #pragma once
 #include <algorithm>
 #include <chrono>

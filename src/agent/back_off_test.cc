@@ -9,7 +9,8 @@ using namespace std::chrono_literals;
 
 TEST(BackOff, BoundDoublesUpToTheMaximum) {
     BackOff back_off{1s, 60s};
-    for (const auto bound : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) EXPECT_EQ(back_off.next(0.5) * 2, bound) << bound.count();
+    for (const auto bound : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s})
+        EXPECT_EQ(back_off.next(0.5) * 2, bound) << bound.count();
 }
 
 TEST(BackOff, JitterIsFull) {

@@ -41,7 +41,9 @@ bool may_become_code(std::string_view text) {
 
 }  // namespace
 
-bool Enrolment::has_used(std::string_view fingerprint) const { return std::ranges::find(used_codes, fingerprint) != used_codes.end(); }
+bool Enrolment::has_used(std::string_view fingerprint) const {
+    return std::ranges::find(used_codes, fingerprint) != used_codes.end();
+}
 
 void Enrolment::note_used(std::string_view fingerprint) {
     std::erase(used_codes, fingerprint);
@@ -53,7 +55,8 @@ std::string format_enrolment(const Enrolment& enrolment) {
     json::array used;
     for (const std::string& code : enrolment.used_codes) used.emplace_back(code);
     json::array targets;
-    for (const ProposedTarget& target : enrolment.targets) targets.push_back({{"name", target.name}, {"url", target.url}});
+    for (const ProposedTarget& target : enrolment.targets)
+        targets.push_back({{"name", target.name}, {"url", target.url}});
     const json::object out{{"version", 1},
                            {"relay_url", enrolment.relay_url},
                            {"pin", enrolment.pin},
@@ -105,7 +108,9 @@ std::string fingerprint_of(const EnrolmentCode& code) {
     return to_hex(as_octets(digest.data(), digest.size()));
 }
 
-Secret enrol_field(const EnrolmentCode& code) { return Secret{code.agent_id + "." + std::string(code.secret.reveal())}; }
+Secret enrol_field(const EnrolmentCode& code) {
+    return Secret{code.agent_id + "." + std::string(code.secret.reveal())};
+}
 
 Result<EnrolmentCode> read_code(int descriptor) {
     const bool terminal = ::isatty(descriptor) == 1;
@@ -121,7 +126,8 @@ Result<EnrolmentCode> read_code(int descriptor) {
         if (got < 0) return fail_errno(errno, "read the enrolment code");
         text.append(piece.data(), static_cast<std::size_t>(got));
         auto code = parse_enrolment_code(text);
-        const bool given_up = got == 0 || text.size() > kMaxCodeInput || !may_become_code(text) || text.ends_with("\n\n");
+        const bool given_up =
+            got == 0 || text.size() > kMaxCodeInput || !may_become_code(text) || text.ends_with("\n\n");
         if (code || given_up || code.error().code == Errc::newer_version) {
             Secret{std::move(text)};
             return code;

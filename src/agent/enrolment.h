@@ -1,5 +1,6 @@
-// enrolment.h: what an agent remembers about being enrolled (agent.json in the state folder), and where an enrolment code comes
-// from. A code may be wrapped in white space, as pasting does. Blocking: before the loop runs, or on a worker.
+// enrolment.h: what an agent remembers about being enrolled (agent.json in the state folder), and where an enrolment
+// code comes from. A code may be wrapped in white space, as pasting does. Blocking: before the loop runs, or on a
+// worker.
 #pragma once
 #include <optional>
 #include <string>
@@ -25,9 +26,9 @@ struct Enrolment {
     void note_used(std::string_view fingerprint);
 };
 
-std::string format_enrolment(const Enrolment& enrolment);            // JSON
+std::string format_enrolment(const Enrolment& enrolment);  // JSON
 Result<Enrolment> parse_enrolment(std::string_view json);
-Result<Enrolment> load_enrolment(const StateFolder& folder);         // empty if there is none
+Result<Enrolment> load_enrolment(const StateFolder& folder);  // empty if there is none
 Result<> store_enrolment(const StateFolder& folder, const Enrolment& enrolment);
 
 // Tells codes apart without keeping them: SHA-256 of the secret, hex.
@@ -36,8 +37,8 @@ std::string fingerprint_of(const EnrolmentCode& code);
 // What the first opening handshake carries in Sallyport-Enroll: "<credential id>.<secret>".
 Secret enrol_field(const EnrolmentCode& code);
 
-// Reads a code from a descriptor: a terminal (with a prompt on standard output), a pipe, a file. Reads no further than the
-// code's end; at most kMaxCodeInput octets.
+// Reads a code from a descriptor: a terminal (with a prompt on standard output), a pipe, a file. Reads no further than
+// the code's end; at most kMaxCodeInput octets.
 Result<EnrolmentCode> read_code(int descriptor);
 Result<EnrolmentCode> read_code_file(const std::filesystem::path& path);
 inline constexpr std::size_t kMaxCodeInput = 16_KiB;

@@ -11,7 +11,11 @@ namespace sallyport {
 namespace {
 
 EnrolmentCode make_code(std::string secret = "c2VjcmV0c2VjcmV0c2VjcmV0") {
-    return {"https://relay.example.org", std::string(43, 'A'), "abcdefgh", Secret{std::move(secret)}, {{"sample", "http://127.0.0.1:8123"}}};
+    return {"https://relay.example.org",
+            std::string(43, 'A'),
+            "abcdefgh",
+            Secret{std::move(secret)},
+            {{"sample", "http://127.0.0.1:8123"}}};
 }
 
 Descriptor pipe_with(std::string_view text) {

@@ -1,5 +1,5 @@
-// home_assistant_answers.h: what the answers of a (supposed) Home Assistant say about it. Pure; answers come from outside, bounded
-// by HttpAnswerReader.
+// home_assistant_answers.h: what the answers of a (supposed) Home Assistant say about it. Pure; answers come from
+// outside, bounded by HttpAnswerReader.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,11 +13,12 @@ namespace sallyport {
 // GET /manifest.json: the web app manifest of Home Assistant's frontend.
 bool is_home_assistant(const HttpAnswer& manifest);
 
-// GET /auth/providers: whether the login provider that lets a network in without a password is there. No value: can't be told.
+// GET /auth/providers: whether the login provider that lets a network in without a password is there. No value: can't
+// be told.
 std::optional<bool> lists_trusted_networks(const HttpAnswer& providers);
 
-// The status of the same GET without and with X-Forwarded-For. Home Assistant answers 400 to the field from a peer that it
-// doesn't trust, and reads it from one that it trusts.
+// The status of the same GET without and with X-Forwarded-For. Home Assistant answers 400 to the field from a peer that
+// it doesn't trust, and reads it from one that it trusts.
 ForwardedForSupport judge_forwarded_for(int status_without, int status_with);
 
 // What the agent found out about one http or https target.

@@ -1,4 +1,5 @@
-// The answers to the agent's probes: the first octet says where the input is cut in two, the rest is what an origin sends.
+// The answers to the agent's probes: the first octet says where the input is cut in two, the rest is what an origin
+// sends.
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!*done && !reader.end()) return 0;
     if (reader.answer().content.size() > HttpAnswerReader::kMaxContent) __builtin_trap();
     const bool trusted = lists_trusted_networks(reader.answer()).value_or(true);
-    HomeAssistantFindings findings{true, is_home_assistant(reader.answer()), judge_forwarded_for(200, reader.answer().status), trusted, "::1"};
+    HomeAssistantFindings findings{true, is_home_assistant(reader.answer()),
+                                   judge_forwarded_for(200, reader.answer().status), trusted, "::1"};
     if (advice_of(findings).size() > kMaxControlString) __builtin_trap();
     return 0;
 }

@@ -8,9 +8,11 @@ namespace {
 HttpAnswer answer(int status, std::string content) { return {status, std::move(content), true}; }
 
 TEST(HomeAssistantAnswers, KnowsItsManifest) {
-    EXPECT_TRUE(is_home_assistant(answer(200, R"({"name":"Home Assistant","short_name":"Home Assistant","start_url":"/?homescreen=1"})")));
+    EXPECT_TRUE(is_home_assistant(
+        answer(200, R"({"name":"Home Assistant","short_name":"Home Assistant","start_url":"/?homescreen=1"})")));
     EXPECT_TRUE(is_home_assistant(answer(200, R"({"short_name":"Home Assistant"})")));
-    for (const std::string_view other : {"", "Home Assistant", "[]", R"({"name":"Grafana"})", R"({"name":["Home Assistant"]})", "{\"name\":"})
+    for (const std::string_view other :
+         {"", "Home Assistant", "[]", R"({"name":"Grafana"})", R"({"name":["Home Assistant"]})", "{\"name\":"})
         EXPECT_FALSE(is_home_assistant(answer(200, std::string(other)))) << other;
     EXPECT_FALSE(is_home_assistant(answer(404, R"({"name":"Home Assistant"})")));
     EXPECT_FALSE(is_home_assistant({200, R"({"name":"Home Assistant"})", false}));
@@ -19,7 +21,9 @@ TEST(HomeAssistantAnswers, KnowsItsManifest) {
 TEST(HomeAssistantAnswers, FindsTrustedNetworksInOldAndNewLists) {
     EXPECT_EQ(lists_trusted_networks(answer(200, R"([{"type":"homeassistant"}])")), false);
     EXPECT_EQ(lists_trusted_networks(answer(200, R"([{"type":"homeassistant"},{"type":"trusted_networks"}])")), true);
-    EXPECT_EQ(lists_trusted_networks(answer(200, R"({"providers":[{"type":"trusted_networks"}],"preselect_remember_me":true})")), true);
+    EXPECT_EQ(lists_trusted_networks(
+                  answer(200, R"({"providers":[{"type":"trusted_networks"}],"preselect_remember_me":true})")),
+              true);
     EXPECT_EQ(lists_trusted_networks(answer(200, R"({"providers":[]})")), false);
     EXPECT_EQ(lists_trusted_networks(answer(400, R"({"code":"onboarding_required"})")), false);
 }
@@ -40,7 +44,8 @@ TEST(HomeAssistantAnswers, JudgesXForwardedForByTheDifferenceItMakes) {
 }
 
 TEST(HomeAssistantAnswers, AdvisesInOneLineThatFitsAReport) {
-    HomeAssistantFindings findings{true, true, ForwardedForSupport::refused, false, "2001:db8:1111:2222:3333:4444:5555:6666"};
+    HomeAssistantFindings findings{true, true, ForwardedForSupport::refused, false,
+                                   "2001:db8:1111:2222:3333:4444:5555:6666"};
     for (const bool trusted_networks : {false, true}) {
         findings.trusted_networks = trusted_networks;
         const std::string advice = advice_of(findings);

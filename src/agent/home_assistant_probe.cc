@@ -12,11 +12,24 @@ HomeAssistantProbe::HomeAssistantProbe(Loop& loop, Workers& workers, OriginTrust
     get("/manifest.json", {}, &HomeAssistantProbe::on_manifest);
 }
 
+HomeAssistantProbe::HomeAssistantProbe(Loop& loop, Workers& workers, OriginTrust& trust, Target target,
+                                       HomeAssistantFindings known, Done done)
+    : loop_(loop),
+      workers_(workers),
+      trust_(trust),
+      target_(std::move(target)),
+      done_(std::move(done)),
+      only_providers_(true) {
+    outcome_.findings = std::move(known);
+    get("/auth/providers", {}, &HomeAssistantProbe::on_providers);
+}
+
 HomeAssistantProbe::~HomeAssistantProbe() = default;
 
 void HomeAssistantProbe::get(std::string path, std::string forwarded_for, void (HomeAssistantProbe::*then)(Got&)) {
     loop_.dispose(std::move(get_));
-    get_ = std::make_unique<HttpGet>(loop_, workers_, trust_, target_, HttpGet::Request{std::move(path), std::move(forwarded_for)},
+    get_ = std::make_unique<HttpGet>(loop_, workers_, trust_, target_,
+                                     HttpGet::Request{std::move(path), std::move(forwarded_for)},
                                      [this, then](Got result) { (this->*then)(result); });
 }
 
@@ -33,8 +46,10 @@ void HomeAssistantProbe::on_providers(Got& result) {
     if (!result) return give_up(result.error());
     const auto listed = lists_trusted_networks(result->answer);
     // Who can't tell must not say "no": the visitors would be let in.
-    if (!listed) return give_up({make_refusal(ProxyError::http_protocol_error, "its login providers can't be read"), true});
+    if (!listed)
+        return give_up({make_refusal(ProxyError::http_protocol_error, "its login providers can't be read"), true});
     outcome_.findings.trusted_networks = *listed;
+    if (only_providers_) return finish();
     get("/manifest.json", std::string(kNobody), &HomeAssistantProbe::on_forwarded);
 }
 

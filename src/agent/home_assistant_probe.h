@@ -1,5 +1,7 @@
-// home_assistant_probe.h: asks one target three times over: is it Home Assistant, does it list `trusted_networks`, does it take
-// X-Forwarded-For from us. At most 5 s and 64 KiB each. Lives on one loop; destroying it cancels it.
+// home_assistant_probe.h: asks one target three times over: is it Home Assistant, does it list `trusted_networks`, does
+// it take X-Forwarded-For from us. At most 5 s and 64 KiB each. Lives on one loop; destroying it cancels it. What is
+// known already can be asked anew for `trusted_networks` alone: Home Assistant logs an error for each X-Forwarded-For
+// that it doesn't want.
 #pragma once
 #include <functional>
 #include <memory>
@@ -19,6 +21,9 @@ public:
     using Done = std::function<void(Outcome)>;  // called once, on the loop, never inside the constructor
 
     HomeAssistantProbe(Loop& loop, Workers& workers, OriginTrust& trust, Target target, Done done);
+    // The rest of `known` is taken to hold still.
+    HomeAssistantProbe(Loop& loop, Workers& workers, OriginTrust& trust, Target target, HomeAssistantFindings known,
+                       Done done);
     ~HomeAssistantProbe();
 
 private:
@@ -37,6 +42,7 @@ private:
     Done done_;
     Outcome outcome_;
     int manifest_status_ = 0;
+    bool only_providers_ = false;
     std::unique_ptr<HttpGet> get_;
 };
 

@@ -9,7 +9,8 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{300};  // arbitrary: a name may take so much longer to resolve than a literal
 }
 
-HomeAssistantSearch::HomeAssistantSearch(Loop& loop, Workers& workers, OriginTrust& trust, std::vector<Target> candidates, Done done)
+HomeAssistantSearch::HomeAssistantSearch(Loop& loop, Workers& workers, OriginTrust& trust,
+                                         std::vector<Target> candidates, Done done)
     : loop_(loop),
       workers_(workers),
       trust_(trust),
@@ -32,12 +33,14 @@ void HomeAssistantSearch::ask(std::string_view scheme) {
     for (const Target& candidate : candidates_)
         if (candidate.url.scheme == scheme) asked_.push_back({candidate, nullptr, false});
     for (std::size_t i = 0; i < asked_.size(); ++i) {
-        asked_[i].get = std::make_unique<HttpGet>(loop_, workers_, trust_, asked_[i].target, HttpGet::Request{"/manifest.json", {}},
-                                                  [this, i](const auto& result) { on_answer(i, result); });
+        asked_[i].get =
+            std::make_unique<HttpGet>(loop_, workers_, trust_, asked_[i].target, HttpGet::Request{"/manifest.json", {}},
+                                      [this, i](const auto& result) { on_answer(i, result); });
     }
 }
 
-void HomeAssistantSearch::on_answer(std::size_t index, const std::expected<HttpGet::Answered, HttpGet::Failed>& result) {
+void HomeAssistantSearch::on_answer(std::size_t index,
+                                    const std::expected<HttpGet::Answered, HttpGet::Failed>& result) {
     loop_.dispose(std::move(asked_[index].get));
     asked_[index].found = result && is_home_assistant(result->answer);
     settle();

@@ -1,6 +1,6 @@
-// home_assistant_search.h: finds the Home Assistant behind the built-in target `homeassistant`: asks the usual addresses, first over http,
-// then over https, and takes the first that answers like it; the order of the candidates decides among those that answer at
-// about the same time. Lives on one loop; destroying it cancels it.
+// home_assistant_search.h: finds the Home Assistant behind the built-in target `homeassistant`: asks the usual
+// addresses, first over http, then over https, and takes the first that answers like it; the order of the candidates
+// decides among those that answer at about the same time. Lives on one loop; destroying it cancels it.
 #pragma once
 #include <functional>
 #include <memory>

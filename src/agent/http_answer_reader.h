@@ -1,5 +1,5 @@
-// http_answer_reader.h: one HTTP/1.1 answer to a GET of ours, read into memory, bounded. What is beyond the bound of content is not
-// waited for: a probe needs the status and the beginning. No I/O.
+// http_answer_reader.h: one HTTP/1.1 answer to a GET of ours, read into memory, bounded. What is beyond the bound of
+// content is not waited for: a probe needs the status and the beginning. No I/O.
 #pragma once
 #include <string>
 

@@ -28,8 +28,9 @@ HttpGet::HttpGet(Loop& loop, Workers& workers, OriginTrust& trust, const Target&
       deadline_(loop, [this] { fail_with(make_refusal(ProxyError::connection_read_timeout, "no answer in time")); }) {
     deadline_.start(request.limit);
     const OriginLimits limits{request.limit, request.limit, request.limit};
-    dialler_ = std::make_unique<OriginDialler>(loop, workers, trust, target, limits,
-                                               [this](std::expected<TransportPtr, Refusal> origin) { on_dialled(std::move(origin)); });
+    dialler_ = std::make_unique<OriginDialler>(
+        loop, workers, trust, target, limits,
+        [this](std::expected<TransportPtr, Refusal> origin) { on_dialled(std::move(origin)); });
 }
 
 HttpGet::~HttpGet() {

@@ -1,5 +1,5 @@
-// http_get.h: one GET of ours to a target's origin, on a connection of its own: how the agent asks Home Assistant about itself.
-// Bounded in octets (HttpAnswerReader) and in time. Lives on one loop; destroying it cancels it.
+// http_get.h: one GET of ours to a target's origin, on a connection of its own: how the agent asks Home Assistant about
+// itself. Bounded in octets (HttpAnswerReader) and in time. Lives on one loop; destroying it cancels it.
 #pragma once
 #include <expected>
 #include <functional>
@@ -14,8 +14,8 @@ namespace sallyport {
 class HttpGet final : private Transport::Owner {
 public:
     struct Request {
-        std::string path;           // "/manifest.json"
-        std::string forwarded_for;  // value of X-Forwarded-For; empty: without the field
+        std::string path;                       // "/manifest.json"
+        std::string forwarded_for;              // value of X-Forwarded-For; empty: without the field
         std::chrono::milliseconds limit{5000};  // for all of it
     };
     struct Answered {

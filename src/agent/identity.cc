@@ -10,7 +10,8 @@ namespace {
 constexpr std::string_view kBegin = "-----BEGIN PRIVATE KEY-----\n";
 constexpr std::string_view kEnd = "\n-----END PRIVATE KEY-----\n";
 
-// OneAsymmetricKey version 1, algorithm 1.3.101.112, OCTET STRING of an OCTET STRING of 32 (RFC 8410 7); the seed follows.
+// OneAsymmetricKey version 1, algorithm 1.3.101.112, OCTET STRING of an OCTET STRING of 32 (RFC 8410 7); the seed
+// follows.
 constexpr std::string_view kPrefix{"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20", 16};
 
 }  // namespace
@@ -51,7 +52,8 @@ Result<Identity> load_or_make_identity(const StateFolder& folder, std::string_vi
         return Identity{std::move(*key), false};
     }
     auto key = Ed25519PrivateKey::generate();
-    if (const auto written = folder.write(file, to_pem(key).reveal()); !written) return std::unexpected(written.error());
+    if (const auto written = folder.write(file, to_pem(key).reveal()); !written)
+        return std::unexpected(written.error());
     return Identity{std::move(key), true};
 }
 

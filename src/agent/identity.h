@@ -1,5 +1,5 @@
-// identity.h: the agent's Ed25519 key: made at first start, kept in the state folder as PKCS#8 PEM (RFC 8410, what openssl and
-// ssh-keygen read), never sent anywhere. Reads and writes files: before the loop runs, or on a worker.
+// identity.h: the agent's Ed25519 key: made at first start, kept in the state folder as PKCS#8 PEM (RFC 8410, what
+// openssl and ssh-keygen read), never sent anywhere. Reads and writes files: before the loop runs, or on a worker.
 #pragma once
 #include <string>
 #include <string_view>

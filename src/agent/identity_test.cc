@@ -21,7 +21,8 @@ TEST(Identity, IsMadeOnceAndKept) {
 // The key pair of RFC 8410 10.
 TEST(Identity, ReadsWhatOpensslWrites) {
     const auto key = key_from_pem(
-        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n");
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END "
+        "PRIVATE KEY-----\n");
     ASSERT_TRUE(key);
     EXPECT_EQ(to_base64(as_octets(key->public_key())), "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");
     EXPECT_TRUE(to_pem(*key).reveal().find("MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp") != std::string_view::npos);
@@ -30,7 +31,8 @@ TEST(Identity, ReadsWhatOpensslWrites) {
 TEST(Identity, LeavesADamagedFileAlone) {
     const test::TemporaryFolder temporary;
     const auto folder = StateFolder::open(temporary.path());
-    for (const std::string_view text : {"", "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
+    for (const std::string_view text :
+         {"", "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
         ASSERT_TRUE(folder->write(kIdentityFile, text));
         const auto loaded = load_or_make_identity(*folder);
         ASSERT_FALSE(loaded);

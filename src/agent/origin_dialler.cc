@@ -6,7 +6,8 @@
 
 namespace sallyport {
 
-OriginDialler::OriginDialler(Loop& loop, Workers& workers, OriginTrust& trust, Target target, OriginLimits limits, Done done)
+OriginDialler::OriginDialler(Loop& loop, Workers& workers, OriginTrust& trust, Target target, OriginLimits limits,
+                             Done done)
     : loop_(loop),
       workers_(workers),
       trust_(trust),
@@ -26,9 +27,9 @@ OriginDialler::~OriginDialler() = default;
 void OriginDialler::connect() {
     loop_.dispose(std::move(connector_));
     loop_.dispose(std::move(tls_));
-    connector_ = std::make_unique<Connector>(loop_, workers_, target_.url.host, target_.url.port,
-                                             Connector::Limits{limits_.resolve, limits_.connect},
-                                             [this](Result<Descriptor> connected) { on_connected(std::move(connected)); });
+    connector_ = std::make_unique<Connector>(
+        loop_, workers_, target_.url.host, target_.url.port, Connector::Limits{limits_.resolve, limits_.connect},
+        [this](Result<Descriptor> connected) { on_connected(std::move(connected)); });
 }
 
 void OriginDialler::on_connected(Result<Descriptor> connected) {
@@ -36,7 +37,8 @@ void OriginDialler::on_connected(Result<Descriptor> connected) {
     tune_connection(connected->get());
     if (!target_.is_tls()) return finish(make_plain_transport(loop_, std::move(*connected)));
     auto client = trust_.client(target_, judges_[judge_]);
-    if (!client) return finish(std::unexpected(make_refusal(ProxyError::proxy_configuration_error, client.error().detail)));
+    if (!client)
+        return finish(std::unexpected(make_refusal(ProxyError::proxy_configuration_error, client.error().detail)));
     deadline_.start(limits_.tls);
     tls_ = TlsTransport::make(loop_, std::move(*connected), (*client)->new_ssl());
     tls_->on_handshake([this](Result<> shaken) { on_handshake(std::move(shaken)); });
@@ -62,9 +64,11 @@ void OriginDialler::try_next_judge(const Error& why) {
         judge_ = 0;
         return connect();
     }
-    const std::string cure = target_.trust == KeyTrust::first_use
-                                 ? "its key has changed and no CA vouches for the new one; if that is right: sallyport agent trust " + target_.name
-                                 : "its key is not the trusted one: see trust of services." + target_.name;
+    const std::string cure =
+        target_.trust == KeyTrust::first_use
+            ? "its key has changed and no CA vouches for the new one; if that is right: sallyport agent trust " +
+                  target_.name
+            : "its key is not the trusted one: see trust of services." + target_.name;
     finish(std::unexpected(make_refusal(ProxyError::tls_certificate_error, cure)));
 }
 

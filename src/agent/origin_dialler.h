@@ -1,5 +1,6 @@
-// origin_dialler.h: from a target to a connection on which its origin can be spoken to: resolved, connected, and for https with
-// TLS done and the key judged. Lives on one loop; destroying it cancels it. Never destroy it inside its own Done: Loop::dispose.
+// origin_dialler.h: from a target to a connection on which its origin can be spoken to: resolved, connected, and for
+// https with TLS done and the key judged. Lives on one loop; destroying it cancels it. Never destroy it inside its own
+// Done: Loop::dispose.
 #pragma once
 #include <expected>
 #include <functional>

@@ -7,11 +7,13 @@ namespace {
 
 class OriginDiallerTest : public testing::Test {
 protected:
-    OriginDiallerTest() : folder_(*StateFolder::open(temporary_.path())), trust(std::make_unique<OriginTrust>(workers, log, folder_)) {}
+    OriginDiallerTest()
+        : folder_(*StateFolder::open(temporary_.path())), trust(std::make_unique<OriginTrust>(workers, log, folder_)) {}
 
     std::expected<TransportPtr, Refusal> dial(const Target& target, OriginLimits limits = {}) {
         std::optional<std::expected<TransportPtr, Refusal>> result;
-        OriginDialler dialler(loop, workers, *trust, target, limits, [&](auto dialled) { result.emplace(std::move(dialled)); });
+        OriginDialler dialler(loop, workers, *trust, target, limits,
+                              [&](auto dialled) { result.emplace(std::move(dialled)); });
         EXPECT_TRUE(test::run_until(loop, [&] { return result.has_value(); }));
         return std::move(*result);
     }
@@ -102,7 +104,8 @@ TEST_F(OriginDiallerTest, TakesOnlyTheConfiguredKey) {
 }
 
 TEST(NotedKeys, ComeBackAsTheyWereWritten) {
-    const NotedKeys keys{{"nas", {"pin", "https://nas.lan:443", false}}, {"cam", {"pin2", "https://cam.lan:8443", true}}};
+    const NotedKeys keys{{"nas", {"pin", "https://nas.lan:443", false}},
+                         {"cam", {"pin2", "https://cam.lan:8443", true}}};
     EXPECT_EQ(parse_noted_keys(format_noted_keys(keys)).value(), keys);
     for (const std::string_view bad : {"", "[]", "{}", R"({"targets":[]})", R"({"targets":{"a":{"pin":"x"}}})"})
         EXPECT_FALSE(parse_noted_keys(bad)) << bad;

@@ -9,8 +9,10 @@ void HeldOctets::drop(std::size_t count) {
     at_ += count;
     if (at_ < octets_.size()) return;
     at_ = 0;
-    if (octets_.capacity() > kKept) std::string().swap(octets_);
-    else octets_.clear();
+    if (octets_.capacity() > kKept)
+        std::string().swap(octets_);
+    else
+        octets_.clear();
 }
 
 OriginPipe::OriginPipe(Loop& loop, std::unique_ptr<IncomingStream> stream, OnOver on_over)

@@ -1,9 +1,9 @@
-// origin_pipe.h: the octet pipe between one stream of the tunnel and the connection to its origin: half-close, reset and
-// back-pressure both ways. The hot path: octets go from the receive buffer straight into the tunnel and from the tunnel straight
-// into send(); only what finds no room is copied.
+// origin_pipe.h: the octet pipe between one stream of the tunnel and the connection to its origin: half-close, reset
+// and back-pressure both ways. The hot path: octets go from the receive buffer straight into the tunnel and from the
+// tunnel straight into send(); only what finds no room is copied.
 //
-// Held at most: towards the origin the stream's receive window (credit is given back only for octets that send() took), towards
-// the stream what one receive brought (receiving pauses until it has left). Lives on the stream's loop.
+// Held at most: towards the origin the stream's receive window (credit is given back only for octets that send() took),
+// towards the stream what one receive brought (receiving pauses until it has left). Lives on the stream's loop.
 #pragma once
 #include <functional>
 #include <memory>
@@ -73,8 +73,8 @@ private:
     bool stream_ended_ = false;       // the visitor's direction is over
     bool origin_send_ended_ = false;  // and the origin knows
 
-    Octets received_;         // within on_receive only: what the stream hasn't pulled yet
-    HeldOctets to_stream_;    // while not empty receiving is paused
+    Octets received_;                 // within on_receive only: what the stream hasn't pulled yet
+    HeldOctets to_stream_;            // while not empty receiving is paused
     bool origin_ended_ = false;       // FIN
     bool origin_cut_ = false;         // the stream is reset once it has pulled what came before
     bool stream_send_ended_ = false;  // and the visitor's side knows

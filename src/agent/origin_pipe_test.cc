@@ -14,7 +14,9 @@ public:
     explicit FakeStream(std::vector<std::string>& events) : events_(events) {}
     void set_owner(Owner& owner) override { owner_ = &owner; }
     void accept() override { events_.emplace_back("accept"); }
-    void refuse(const Refusal& refusal) override { events_.push_back("refuse " + std::to_string(refusal.status) + " " + refusal.cause); }
+    void refuse(const Refusal& refusal) override {
+        events_.push_back("refuse " + std::to_string(refusal.status) + " " + refusal.cause);
+    }
     void wake() override {
         while (room > 0 && !ended) {
             std::string piece(std::min<std::size_t>(room, 7), '\0');  // small, so that there are many pulls
@@ -84,7 +86,8 @@ protected:
     OriginPipeTest() {
         auto stream = std::make_unique<FakeStream>(events);
         stream_ = stream.get();
-        pipe = std::make_unique<OriginPipe>(loop, std::move(stream), [this](OriginPipe&) { events.emplace_back("over"); });
+        pipe =
+            std::make_unique<OriginPipe>(loop, std::move(stream), [this](OriginPipe&) { events.emplace_back("over"); });
     }
     FakeStream& stream() { return *stream_; }
     FakeOrigin& connect() {

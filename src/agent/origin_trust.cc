@@ -27,7 +27,8 @@ Result<NotedKeys> parse_noted_keys(std::string_view text) {
         const json::value* valid = fields ? fields->if_contains("valid") : nullptr;
         if (!pin || !pin->is_string() || !address || !address->is_string() || !valid || !valid->is_bool())
             return fail(Errc::protocol, "target without pin, address or valid");
-        keys.emplace(std::string(name), NotedKey{std::string(pin->get_string()), std::string(address->get_string()), valid->get_bool()});
+        keys.emplace(std::string(name),
+                     NotedKey{std::string(pin->get_string()), std::string(address->get_string()), valid->get_bool()});
     }
     return keys;
 }
@@ -37,13 +38,15 @@ Result<NotedKeys> load_noted_keys(const StateFolder& folder) {
     if (!text) return std::unexpected(text.error());
     if (!*text) return NotedKeys{};
     auto keys = parse_noted_keys(**text);
-    if (!keys) keys.error().detail = (folder.path() / kNotedKeysFile).string() + ": " + keys.error().detail + "; remove it to note keys anew";
+    if (!keys)
+        keys.error().detail =
+            (folder.path() / kNotedKeysFile).string() + ": " + keys.error().detail + "; remove it to note keys anew";
     return keys;
 }
 
 // Keeps the writes of the file in order: each write takes the newest content.
 struct OriginTrust::Writer {
-    std::mutex mutex;    // guards content; never held while writing, since the loop takes it
+    std::mutex mutex;  // guards content; never held while writing, since the loop takes it
     std::string content;
     std::mutex writing;  // one worker at a time
 };
@@ -85,8 +88,8 @@ Result<std::shared_ptr<const ClientTls>> OriginTrust::client(const Target& targe
         policy.pin = target.trust == KeyTrust::pin ? target.pin : key ? key->pin : std::string();
         if (policy.pin.empty()) return fail(Errc::tls, "no key noted");
     }
-    const std::string id = target.name + '\n' + target.url.text() + '\n' + policy.server_name + '\n' + policy.pin + '\n' +
-                           (policy.accept_new_pin ? '1' : '0');
+    const std::string id = target.name + '\n' + target.url.text() + '\n' + policy.server_name + '\n' + policy.pin +
+                           '\n' + (policy.accept_new_pin ? '1' : '0');
     if (const auto found = clients_.find(id); found != clients_.end()) return found->second;
     auto made = ClientTls::make(std::move(policy));
     if (!made) return std::unexpected(made.error());
@@ -101,10 +104,13 @@ void OriginTrust::note(const Target& target, Judge judge, const std::string& sho
     if (before && *before == now) return;
     if (!before && keys_.size() >= kMaxNotedKeys) return;
     if (judge == Judge::first_use) {
-        log_.warn("agent.target_key_noted", {{"target", target.name}, {"url", now.address}, {"pin", shown_pin},
+        log_.warn("agent.target_key_noted", {{"target", target.name},
+                                             {"url", now.address},
+                                             {"pin", shown_pin},
                                              {"why", "no CA vouches for it: this key is trusted from now on"}});
     } else if (before && before->pin != shown_pin) {
-        log_.info("agent.target_key_changed", {{"target", target.name}, {"pin", shown_pin}, {"why", "new key, valid by CAs"}});
+        log_.info("agent.target_key_changed",
+                  {{"target", target.name}, {"pin", shown_pin}, {"why", "new key, valid by CAs"}});
     }
     keys_.insert_or_assign(target.name, now);
     store();

@@ -1,6 +1,7 @@
-// origin_trust.h: how the keys of https targets are judged, and what was learnt about them: a key noted at first use stays the
-// target's key (pins.json in the state folder). A new key counts only when CAs vouch for it; else the owner says `trust`.
-// Lives on one loop; the file is written on a worker, and read again on the loop only when a key is about to be refused.
+// origin_trust.h: how the keys of https targets are judged, and what was learnt about them: a key noted at first use
+// stays the target's key (pins.json in the state folder). A new key counts only when CAs vouch for it; else the owner
+// says `trust`. Lives on one loop; the file is written on a worker, and read again on the loop only when a key is about
+// to be refused.
 #pragma once
 #include <functional>
 #include <map>

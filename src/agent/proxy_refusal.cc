@@ -9,7 +9,8 @@ ProxyError proxy_error_of(const Error& error) {
     switch (error.code) {
         case Errc::not_found: return ProxyError::dns_error;
         case Errc::refused: return ProxyError::connection_refused;
-        case Errc::timeout: return error.detail.starts_with("resolving") ? ProxyError::dns_timeout : ProxyError::connection_timeout;
+        case Errc::timeout:
+            return error.detail.starts_with("resolving") ? ProxyError::dns_timeout : ProxyError::connection_timeout;
         case Errc::unreachable: return ProxyError::destination_ip_unroutable;
         case Errc::end_of_stream:
         case Errc::reset: return ProxyError::connection_terminated;
@@ -23,7 +24,8 @@ ProxyError proxy_error_of(const Error& error) {
 }  // namespace
 
 Refusal make_refusal(ProxyError error, std::string_view details) {
-    return {recommended_status(error), std::string(name_of(error)), std::string(details.substr(0, kMaxProxyStatusDetails))};
+    return {recommended_status(error), std::string(name_of(error)),
+            std::string(details.substr(0, kMaxProxyStatusDetails))};
 }
 
 Refusal refusal_of(const Error& error) { return make_refusal(proxy_error_of(error), error.detail); }

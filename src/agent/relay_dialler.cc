@@ -20,7 +20,9 @@ constexpr std::string_view kTunnelPath = "/tunnel";
 constexpr std::size_t kMaxSession = 128;
 constexpr std::size_t kMaxShown = 300;  // octets of the relay's own words
 
-DialFailure setup_failure(std::string reason, std::string advice) { return {DialFailure::Kind::setup, std::move(reason), std::move(advice), {}}; }
+DialFailure setup_failure(std::string reason, std::string advice) {
+    return {DialFailure::Kind::setup, std::move(reason), std::move(advice), {}};
+}
 
 std::chrono::seconds retry_after_of(const ResponseHead& head) {
     const auto value = head.fields.find(FieldId::retry_after).value_or("");
@@ -39,25 +41,34 @@ std::string words_of(const ResponseHead& head, std::string_view content) {
     const auto* fields = about ? about->if_object() : nullptr;
     for (const std::string_view key : {"detail", "title"}) {
         const auto* text = fields ? fields->if_contains(key) : nullptr;
-        if (text && text->is_string() && !text->get_string().empty()) return std::string(std::string_view(text->get_string()).substr(0, kMaxShown));
+        if (text && text->is_string() && !text->get_string().empty())
+            return std::string(std::string_view(text->get_string()).substr(0, kMaxShown));
     }
     return {};
 }
 
 constexpr std::string_view kNewCode =
-    "a code is good for 24 hours and one agent: make a new one with `sallyport admin agent rotate NAME` and start with --enroll";
+    "a code is good for 24 hours and one agent: make a new one with `sallyport admin agent rotate NAME` and start with "
+    "--enroll";
 
 // Who has proven himself is told the reason in Sallyport-Refused.
 std::optional<DialFailure> judge_reason(std::string_view reason) {
     using Kind = DialFailure::Kind;
-    if (reason == "enrolment_expired") return DialFailure{Kind::not_recognised, "the enrolment code has expired", std::string(kNewCode), {}};
-    if (reason == "enrolment_used") return DialFailure{Kind::not_recognised, "the enrolment code was used by another agent", std::string(kNewCode), {}};
+    if (reason == "enrolment_expired")
+        return DialFailure{Kind::not_recognised, "the enrolment code has expired", std::string(kNewCode), {}};
+    if (reason == "enrolment_used")
+        return DialFailure{
+            Kind::not_recognised, "the enrolment code was used by another agent", std::string(kNewCode), {}};
     if (reason == "disabled")
-        return DialFailure{Kind::forbidden, "the relay's owner has disabled this agent, or revoked its key",
-                           "`sallyport admin agent enable NAME` on the relay, or enrol anew with --enroll", {}};
+        return DialFailure{Kind::forbidden,
+                           "the relay's owner has disabled this agent, or revoked its key",
+                           "`sallyport admin agent enable NAME` on the relay, or enrol anew with --enroll",
+                           {}};
     if (reason == "duplicate_live")
-        return DialFailure{Kind::duplicate_live, "another process with this agent's credential is connected and alive",
-                           "stop it, or `sallyport admin agent rotate NAME` on the relay; its log shows both addresses", {}};
+        return DialFailure{Kind::duplicate_live,
+                           "another process with this agent's credential is connected and alive",
+                           "stop it, or `sallyport admin agent rotate NAME` on the relay; its log shows both addresses",
+                           {}};
     return std::nullopt;
 }
 
@@ -83,7 +94,8 @@ std::string_view name_of(DialFailure::Kind kind) {
     return "unknown";
 }
 
-Result<std::shared_ptr<const ClientTls>> make_relay_tls(const Url& relay, const std::string& pin, const std::filesystem::path& ca_file) {
+Result<std::shared_ptr<const ClientTls>> make_relay_tls(const Url& relay, const std::string& pin,
+                                                        const std::filesystem::path& ca_file) {
     if (relay.scheme == "ws") return nullptr;
     TrustPolicy policy;
     policy.server_name = relay.host;
@@ -104,15 +116,23 @@ DialFailure judge_answer(const ResponseHead& head, std::string_view content, boo
     }
     const std::string more = words.empty() ? words_of(head, content) : words;
     const std::string reason = "status " + std::to_string(head.status) + (more.empty() ? "" : ": " + more);
-    if (head.status == 404 && enrolling) return {Kind::not_recognised, "the relay doesn't take the enrolment code (404)", std::string(kNewCode), retry_after};
+    if (head.status == 404 && enrolling)
+        return {Kind::not_recognised, "the relay doesn't take the enrolment code (404)", std::string(kNewCode),
+                retry_after};
     if (head.status == 404) {
         return {Kind::not_recognised, "the relay doesn't know this agent (404)",
-                "enrol anew with --enroll and a code from `sallyport admin agent rotate NAME`; check that the address is the relay's", retry_after};
+                "enrol anew with --enroll and a code from `sallyport admin agent rotate NAME`; check that the address "
+                "is the relay's",
+                retry_after};
     }
-    if (head.status == 401 || head.status == 403) return {Kind::forbidden, reason, "see `sallyport admin agent show NAME` on the relay", retry_after};
-    if (head.status == 409) return {Kind::duplicate_live, reason, "stop the other process with this agent's credential", retry_after};
+    if (head.status == 401 || head.status == 403)
+        return {Kind::forbidden, reason, "see `sallyport admin agent show NAME` on the relay", retry_after};
+    if (head.status == 409)
+        return {Kind::duplicate_live, reason, "stop the other process with this agent's credential", retry_after};
     if (head.status >= 500) return {Kind::relay_trouble, reason, {}, retry_after};
-    return {Kind::protocol, reason, "what answers there doesn't seem to be a relay, or it doesn't know this agent: check relay_url", retry_after};
+    return {Kind::protocol, reason,
+            "what answers there doesn't seem to be a relay, or it doesn't know this agent: check relay_url",
+            retry_after};
 }
 
 RelayDialler::RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits, Done done)
@@ -122,9 +142,9 @@ RelayDialler::RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& en
       done_(std::move(done)),
       key_(make_websocket_key()),
       deadline_(loop, [this] { fail_with({DialFailure::Kind::network, step_ + " took too long", {}, {}}); }) {
-    connector_ = std::make_unique<Connector>(loop, workers, endpoint.url.host, endpoint.url.port,
-                                             Connector::Limits{limits.resolve, limits.connect},
-                                             [this](Result<Descriptor> connected) { on_connected(std::move(connected)); });
+    connector_ = std::make_unique<Connector>(
+        loop, workers, endpoint.url.host, endpoint.url.port, Connector::Limits{limits.resolve, limits.connect},
+        [this](Result<Descriptor> connected) { on_connected(std::move(connected)); });
 }
 
 RelayDialler::~RelayDialler() {
@@ -152,22 +172,28 @@ void RelayDialler::on_handshake(Result<> shaken) {
     const std::string& reason = shaken.error().detail;
     if (shaken.error().code != Errc::tls) return fail_with({DialFailure::Kind::network, reason, {}, {}});
     if (!endpoint_.tls->policy().pin.empty()) {
-        return fail_with({DialFailure::Kind::pin_mismatch, "the relay shows another identity than the pinned one (" + reason + ")",
-                          "if the relay was set up anew, enrol anew with --enroll; else somebody stands in between", {}});
+        return fail_with({DialFailure::Kind::pin_mismatch,
+                          "the relay shows another identity than the pinned one (" + reason + ")",
+                          "if the relay was set up anew, enrol anew with --enroll; else somebody stands in between",
+                          {}});
     }
-    fail_with({DialFailure::Kind::certificate, "the relay's certificate is not trusted (" + reason + ")",
-               "set pin to what `sallyport relay` prints at its start, or ca_file to its CA", {}});
+    fail_with({DialFailure::Kind::certificate,
+               "the relay's certificate is not trusted (" + reason + ")",
+               "set pin to what `sallyport relay` prints at its start, or ca_file to its CA",
+               {}});
 }
 
 Result<std::string> RelayDialler::authorization() {
-    if (const auto* shared = std::get_if<SharedProof>(&endpoint_.proof)) return std::string(shared->authorization.reveal());
+    if (const auto* shared = std::get_if<SharedProof>(&endpoint_.proof))
+        return std::string(shared->authorization.reveal());
     if (!tls_) return fail(Errc::unauthorized, "a key can't be proved over ws://; use wss://, or api_key");
     const auto& key = std::get<Ed25519PrivateKey>(endpoint_.proof);
     const std::string public_key = key.public_key();
     std::string bracketed;
     const ConcealedOrigin origin{"https", std::string(host_in_uri(endpoint_.url, bracketed)), endpoint_.url.port};
     const std::string context = concealed_exporter_context(as_octets(public_key), as_octets(public_key), origin);
-    const auto exported = tls_->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
+    const auto exported =
+        tls_->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
     if (!exported) return std::unexpected(exported.error());
     return format_concealed(make_concealed_proof(key, public_key, as_octets(*exported)));
 }
@@ -177,7 +203,8 @@ void RelayDialler::send_request() {
     if (!proof) return fail_with(setup_failure(proof.error().detail, "see docs/agent.md about credentials"));
     const std::string& path = endpoint_.url.path;
     RequestHead head;
-    fill_websocket_request(head, endpoint_.url.authority(), path.empty() || path == "/" ? kTunnelPath : std::string_view(path), key_);
+    fill_websocket_request(head, endpoint_.url.authority(),
+                           path.empty() || path == "/" ? kTunnelPath : std::string_view(path), key_);
     head.fields.add("Sec-WebSocket-Protocol", kSubprotocol);
     head.fields.add("Accept", "application/json");  // of a refusal
     head.fields.add("Authorization", *proof);
@@ -196,14 +223,17 @@ void RelayDialler::on_receive(MutableOctets octets) {
     received_ += as_text(octets);
     if (received_.size() > kMaxAnswer && head_size_) return judge_refusal();
     if (head_size_) {
-        if (head_.framing.kind == Framing::Kind::content_length && received_.size() - *head_size_ >= head_.framing.length) judge_refusal();
+        if (head_.framing.kind == Framing::Kind::content_length &&
+            received_.size() - *head_size_ >= head_.framing.length)
+            judge_refusal();
         return;
     }
     for (;;) {
         const auto size = reader_.read_response(received_, "GET", head_);
         if (!size) {
             if (size.error().code == Errc::need_more) return;
-            return fail_with({DialFailure::Kind::protocol, "no HTTP answer: " + size.error().detail, "check relay_url", {}});
+            return fail_with(
+                {DialFailure::Kind::protocol, "no HTTP answer: " + size.error().detail, "check relay_url", {}});
         }
         if (!head_.is_interim()) return on_head(*size);
         received_.erase(0, *size);
@@ -214,7 +244,8 @@ void RelayDialler::on_head(std::size_t head_size) {
     if (head_.status != 101) {
         head_size_ = head_size;
         const bool counted = head_.framing.kind == Framing::Kind::content_length;
-        const bool whole = !head_.framing.has_content() || (counted && received_.size() - head_size >= head_.framing.length);
+        const bool whole =
+            !head_.framing.has_content() || (counted && received_.size() - head_size >= head_.framing.length);
         if (whole) judge_refusal();
         return;
     }
@@ -222,8 +253,13 @@ void RelayDialler::on_head(std::size_t head_size) {
     const auto protocol = head_.fields.find(FieldId::sec_websocket_protocol).value_or("");
     const std::string session{head_.fields.find("Sallyport-Session").value_or("")};
     if (!checked || protocol != kSubprotocol || session.empty() || session.size() > kMaxSession) {
-        const std::string why = !checked ? checked.error().detail : protocol != kSubprotocol ? "no protocol sallyport.1" : "no Sallyport-Session";
-        return fail_with({DialFailure::Kind::protocol, "opening handshake: " + why, "what answers there doesn't seem to be a relay", {}});
+        const std::string why = !checked                   ? checked.error().detail
+                                : protocol != kSubprotocol ? "no protocol sallyport.1"
+                                                           : "no Sallyport-Session";
+        return fail_with({DialFailure::Kind::protocol,
+                          "opening handshake: " + why,
+                          "what answers there doesn't seem to be a relay",
+                          {}});
     }
     transport_->set_owner(nullptr);
     finish(OpenedConnection{std::move(transport_), received_.substr(head_size), session});

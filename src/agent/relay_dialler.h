@@ -1,5 +1,6 @@
-// relay_dialler.h: one attempt to reach the relay: connect, TLS with the relay's key judged, then the WebSocket opening handshake on
-// /tunnel with the agent's credential (docs/protocol.md). Every step has its deadline. Lives on one loop; destroying it cancels it.
+// relay_dialler.h: one attempt to reach the relay: connect, TLS with the relay's key judged, then the WebSocket opening
+// handshake on /tunnel with the agent's credential (docs/protocol.md). Every step has its deadline. Lives on one loop;
+// destroying it cancels it.
 #pragma once
 #include <chrono>
 #include <expected>
@@ -26,14 +27,15 @@ struct SharedProof {
 using AgentProof = std::variant<SharedProof, Ed25519PrivateKey>;  // a key: RFC 9729, with the public key as key id
 
 struct RelayEndpoint {
-    Url url;                                // wss, or ws to loopback; path "" means /tunnel
-    std::shared_ptr<const ClientTls> tls;   // null for ws
+    Url url;                               // wss, or ws to loopback; path "" means /tunnel
+    std::shared_ptr<const ClientTls> tls;  // null for ws
     AgentProof proof;
-    std::optional<Secret> enrolment;        // "<credential id>.<secret>" for Sallyport-Enroll
+    std::optional<Secret> enrolment;  // "<credential id>.<secret>" for Sallyport-Enroll
 };
 
 // The TLS context for a relay: its pin with ALPN sallyport/1, else a CA file, else the system's CAs, with http/1.1.
-Result<std::shared_ptr<const ClientTls>> make_relay_tls(const Url& relay, const std::string& pin, const std::filesystem::path& ca_file);
+Result<std::shared_ptr<const ClientTls>> make_relay_tls(const Url& relay, const std::string& pin,
+                                                        const std::filesystem::path& ca_file);
 
 // Why there is no tunnel.
 struct DialFailure {
@@ -49,14 +51,14 @@ struct DialFailure {
         setup,           // our own fault: nothing was sent
     };
     Kind kind = Kind::network;
-    std::string reason;  // for the log; may hold text of the other side
-    std::string advice;  // what a person can do; empty if waiting is all
+    std::string reason;                   // for the log; may hold text of the other side
+    std::string advice;                   // what a person can do; empty if waiting is all
     std::chrono::seconds retry_after{0};  // as the relay wants it, at most kMaxRetryAfter
 
     // Waiting alone won't mend it.
     bool needs_person() const {
-        return kind == Kind::pin_mismatch || kind == Kind::certificate || kind == Kind::not_recognised || kind == Kind::forbidden ||
-               kind == Kind::setup;
+        return kind == Kind::pin_mismatch || kind == Kind::certificate || kind == Kind::not_recognised ||
+               kind == Kind::forbidden || kind == Kind::setup;
     }
     static constexpr std::chrono::seconds kMaxRetryAfter{300};
 };

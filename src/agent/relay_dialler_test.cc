@@ -19,7 +19,8 @@ protected:
     }
     std::expected<OpenedConnection, DialFailure> dial(const RelayEndpoint& endpoint, RelayDialler::Limits limits = {}) {
         std::optional<std::expected<OpenedConnection, DialFailure>> result;
-        RelayDialler dialler(loop, workers, endpoint, limits, [&](auto dialled) { result.emplace(std::move(dialled)); });
+        RelayDialler dialler(loop, workers, endpoint, limits,
+                             [&](auto dialled) { result.emplace(std::move(dialled)); });
         EXPECT_TRUE(test::run_until(loop, [&] { return result.has_value(); }));
         return std::move(*result);
     }
@@ -79,16 +80,24 @@ TEST_F(RelayDiallerTest, TellsWhatRefusalsMean) {
         const char* reason;
     } rows[] = {
         {"unknown", test::http_answer(404, "<h1>not here</h1>"), Kind::not_recognised, "doesn't know this agent"},
-        {"expired code", "HTTP/1.1 403 X\r\nSallyport-Refused: enrolment_expired\r\nContent-Length: 0\r\n\r\n", Kind::not_recognised, "expired"},
-        {"disabled", "HTTP/1.1 403 X\r\nSallyport-Refused: disabled\r\nContent-Length: 0\r\n\r\n", Kind::forbidden, "disabled"},
-        {"duplicate", "HTTP/1.1 409 X\r\nSallyport-Refused: duplicate_live\r\nContent-Length: 0\r\n\r\n", Kind::duplicate_live, "another process"},
-        {"a reason of a later release", "HTTP/1.1 403 X\r\nSallyport-Refused: moon\r\nContent-Length: 0\r\n\r\n", Kind::forbidden, "moon"},
+        {"expired code", "HTTP/1.1 403 X\r\nSallyport-Refused: enrolment_expired\r\nContent-Length: 0\r\n\r\n",
+         Kind::not_recognised, "expired"},
+        {"disabled", "HTTP/1.1 403 X\r\nSallyport-Refused: disabled\r\nContent-Length: 0\r\n\r\n", Kind::forbidden,
+         "disabled"},
+        {"duplicate", "HTTP/1.1 409 X\r\nSallyport-Refused: duplicate_live\r\nContent-Length: 0\r\n\r\n",
+         Kind::duplicate_live, "another process"},
+        {"a reason of a later release", "HTTP/1.1 403 X\r\nSallyport-Refused: moon\r\nContent-Length: 0\r\n\r\n",
+         Kind::forbidden, "moon"},
         {"unauthorized", test::http_answer(401, ""), Kind::forbidden, "401"},
-        {"trouble", "HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{\"error\":{\"detail\":\"too much\"}} ",
+        {"trouble",
+         "HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Type: application/json\r\nContent-Length: "
+         "31\r\n\r\n{\"error\":{\"detail\":\"too much\"}} ",
          Kind::relay_trouble, "too much"},
         {"a web server", test::http_answer(200, "welcome"), Kind::protocol, "200"},
         {"no HTTP", "SSH-2.0-OpenSSH\r\n\r\n", Kind::protocol, "no HTTP"},
-        {"another Accept", "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n", Kind::protocol, "Accept"},
+        {"another Accept",
+         "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+         Kind::protocol, "Accept"},
         {"closed in the middle", "HTTP/1.1 10", Kind::network, "closed"},
     };
     for (const auto& row : rows) {
@@ -96,7 +105,8 @@ TEST_F(RelayDiallerTest, TellsWhatRefusalsMean) {
         const auto result = dial(endpoint_of(relay, relay.pin()));
         ASSERT_FALSE(result) << row.what;
         EXPECT_EQ(name_of(result.error().kind), name_of(row.kind)) << row.what << ": " << result.error().reason;
-        EXPECT_NE(result.error().reason.find(row.reason), std::string::npos) << row.what << ": " << result.error().reason;
+        EXPECT_NE(result.error().reason.find(row.reason), std::string::npos)
+            << row.what << ": " << result.error().reason;
     }
 }
 

@@ -37,7 +37,8 @@ Result<StateFolder> StateFolder::open(const fs::path& path) {
     if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "state folder " + path.string());
     if (!S_ISDIR(status.st_mode)) return fail(Errc::invalid_argument, "state folder " + path.string() + " is a file");
     if ((status.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0) {
-        Error why = system_error(errno, "others may look into the state folder " + path.string() + " and it can't be changed");
+        Error why =
+            system_error(errno, "others may look into the state folder " + path.string() + " and it can't be changed");
         why.detail += kCure;
         return std::unexpected(why);
     }
@@ -60,7 +61,8 @@ Result<std::optional<std::string>> StateFolder::read(std::string_view name) cons
     if (::fstat(descriptor.get(), &status) != 0) return fail_errno(errno, "read " + file.string());
     if (!S_ISREG(status.st_mode)) return fail(Errc::invalid_argument, file.string() + " is no ordinary file");
     if ((status.st_mode & 077) != 0)
-        return fail(Errc::permission_denied, file.string() + " may be read or written by others: chmod 600 " + file.string());
+        return fail(Errc::permission_denied,
+                    file.string() + " may be read or written by others: chmod 600 " + file.string());
     std::string content;
     char piece[8192];
     for (;;) {
@@ -92,7 +94,8 @@ Result<> StateFolder::write(std::string_view name, std::string_view content) con
 }
 
 Result<> StateFolder::rename(std::string_view from, std::string_view to) const {
-    if (::rename((path_ / from).c_str(), (path_ / to).c_str()) != 0) return fail_errno(errno, "replace " + (path_ / to).string());
+    if (::rename((path_ / from).c_str(), (path_ / to).c_str()) != 0)
+        return fail_errno(errno, "replace " + (path_ / to).string());
     return sync();
 }
 
@@ -106,7 +109,8 @@ Result<Descriptor> StateFolder::lock() const {
     if (!descriptor) return fail_errno(errno, "lock " + file.string());
     if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0) return descriptor;
     if (errno != EWOULDBLOCK) return fail_errno(errno, "lock " + file.string());
-    return fail(Errc::conflict, "another agent runs with the state folder " + path_.string() + ": stop it first, or give this one its own with --state-dir");
+    return fail(Errc::conflict, "another agent runs with the state folder " + path_.string() +
+                                    ": stop it first, or give this one its own with --state-dir");
 }
 
 Result<> StateFolder::sync() const {

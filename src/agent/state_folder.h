@@ -1,6 +1,6 @@
-// state_folder.h: the agent's state folder (0700) and the small files in it (0600): read whole, replaced whole. A file is
-// written beside, synced and renamed into place, then the folder is synced: after kill -9 there is the old one or the new one.
-// Waits for the disk: not for a loop. Any thread, one writer of a file at a time.
+// state_folder.h: the agent's state folder (0700) and the small files in it (0600): read whole, replaced whole. A file
+// is written beside, synced and renamed into place, then the folder is synced: after kill -9 there is the old one or
+// the new one. Waits for the disk: not for a loop. Any thread, one writer of a file at a time.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -15,7 +15,8 @@ namespace sallyport {
 
 class StateFolder {
 public:
-    // Makes the folder with what is missing above it, and takes away what group and others may do with it. Errors say what to do.
+    // Makes the folder with what is missing above it, and takes away what group and others may do with it. Errors say
+    // what to do.
     static Result<StateFolder> open(const std::filesystem::path& path);
 
     const std::filesystem::path& path() const { return path_; }

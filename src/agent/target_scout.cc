@@ -5,8 +5,8 @@
 namespace sallyport {
 namespace {
 
-constexpr std::size_t kMaxKnown = 256;      // entries beyond the table come from allow_any_target only
-constexpr std::size_t kMaxWaiting = 4096;   // no more than streams of a tunnel
+constexpr std::size_t kMaxKnown = 256;     // entries beyond the table come from allow_any_target only
+constexpr std::size_t kMaxWaiting = 4096;  // no more than streams of a tunnel
 
 std::string_view name_of(ForwardedForSupport support) {
     switch (support) {
@@ -21,7 +21,9 @@ std::string_view name_of(ForwardedForSupport support) {
 
 struct TargetScout::Known {
     Known(Loop& loop, TargetScout& scout, const Target& entry)
-        : target(entry), searched(!entry.is_located()), patience(loop, [this, &scout] { scout.lose_patience(*this); }) {}
+        : target(entry),
+          searched(!entry.is_located()),
+          patience(loop, [this, &scout] { scout.lose_patience(*this); }) {}
 
     Target target;  // where searched, without host until it was found
     bool searched;
@@ -35,6 +37,9 @@ struct TargetScout::Known {
     std::unique_ptr<HomeAssistantProbe> probe;
     Timer patience;
 
+    bool depends_on_providers() const {
+        return findings.home_assistant && findings.forwarded_for != ForwardedForSupport::accepted;
+    }
     bool supposed_home_assistant() const { return is_home_assistant || searched || target.name == kHomeAssistant; }
 };
 
@@ -57,12 +62,23 @@ TargetScout::Known& TargetScout::known_of(const Target& target) {
 void TargetScout::prepare(const Target& target, Ready ready) {
     if (!target.is_http()) return ready(target);
     Known& known = known_of(target);
-    if (known.state == State::known) return ready(known.target);
+    const bool fresh = !known.depends_on_providers() || loop_.now() - known.asked_at < kAgain;
+    if (known.state == State::known && fresh) return ready(known.target);
     if (known.waiting.size() >= kMaxWaiting)
-        return ready(std::unexpected(make_refusal(ProxyError::connection_limit_reached, "too many wait for this target")));
+        return ready(
+            std::unexpected(make_refusal(ProxyError::connection_limit_reached, "too many wait for this target")));
     known.waiting.push_back(std::move(ready));
     if (!known.supposed_home_assistant() && !known.patience.running()) known.patience.start(kPatience);
+    if (known.state == State::known) return ask_for_providers(known);
     ask(known);
+}
+
+void TargetScout::ask_for_providers(Known& known) {
+    known.state = State::asking;
+    known.asked_at = loop_.now();
+    known.probe = std::make_unique<HomeAssistantProbe>(
+        loop_, workers_, trust_, known.target, known.findings,
+        [this, &known](const HomeAssistantProbe::Outcome& outcome) { on_outcome(known, outcome); });
 }
 
 void TargetScout::ask(Known& known) {
@@ -70,8 +86,9 @@ void TargetScout::ask(Known& known) {
     known.state = State::asking;
     known.asked_at = loop_.now();
     if (known.searched && !known.target.is_located()) {
-        known.search = std::make_unique<HomeAssistantSearch>(loop_, workers_, trust_, home_assistant_candidates(),
-                                                             [this, &known](std::optional<Target> t) { on_found(known, std::move(t)); });
+        known.search = std::make_unique<HomeAssistantSearch>(
+            loop_, workers_, trust_, home_assistant_candidates(),
+            [this, &known](std::optional<Target> t) { on_found(known, std::move(t)); });
         return;
     }
     ask_target(known);
@@ -81,9 +98,10 @@ void TargetScout::on_found(Known& known, std::optional<Target> target) {
     loop_.dispose(std::move(known.search));
     if (!target) {
         known.state = State::unknown;
-        return answer(known, std::unexpected(make_refusal(ProxyError::connection_refused,
-                                                          "no Home Assistant answers at homeassistant, homeassistant.local, localhost or "
-                                                          "172.30.32.1, port 8123 or 80; set services: homeassistant: http://HOST:PORT")));
+        return answer(known, std::unexpected(make_refusal(
+                                 ProxyError::connection_refused,
+                                 "no Home Assistant answers at homeassistant, homeassistant.local, localhost or "
+                                 "172.30.32.1, port 8123 or 80; set services: homeassistant: http://HOST:PORT")));
     }
     known.target.url = std::move(target->url);
     ask_target(known);
@@ -91,7 +109,8 @@ void TargetScout::on_found(Known& known, std::optional<Target> target) {
 
 void TargetScout::ask_target(Known& known) {
     known.probe = std::make_unique<HomeAssistantProbe>(
-        loop_, workers_, trust_, known.target, [this, &known](const HomeAssistantProbe::Outcome& outcome) { on_outcome(known, outcome); });
+        loop_, workers_, trust_, known.target,
+        [this, &known](const HomeAssistantProbe::Outcome& outcome) { on_outcome(known, outcome); });
 }
 
 void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& outcome) {
@@ -108,7 +127,7 @@ void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& ou
         }
         // The relay learns it by this; what it sent before may come without the field.
         if (needs_forwarded_for(known.findings) && !needs_forwarded_for(before))
-            return answer(known, std::unexpected(make_refusal(ProxyError::proxy_configuration_error, advice_of(known.findings))));
+            return answer(known, std::unexpected(Refusal{503, "proxy_configuration_error", advice_of(known.findings)}));
         return answer(known, known.target);
     }
     if (known.findings != before) on_change_();
@@ -118,7 +137,8 @@ void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& ou
     }
     known.state = State::unknown;
     if (known.searched) known.target.url = {};
-    log_.debug("agent.target_silent", {{"target", known.target.name}, {"cause", outcome.why.cause}, {"reason", outcome.why.details}});
+    log_.debug("agent.target_silent",
+               {{"target", known.target.name}, {"cause", outcome.why.cause}, {"reason", outcome.why.details}});
     answer(known, std::unexpected(outcome.why));
 }
 
@@ -137,7 +157,9 @@ void TargetScout::show(const Known& known) const {
     const std::string advice = advice_of(findings);
     const std::string url = known.target.url.text();
     if (advice.empty()) {
-        return log_.info("agent.home_assistant", {{"target", known.target.name}, {"url", url}, {"forwarded_for", name_of(findings.forwarded_for)}});
+        return log_.info(
+            "agent.home_assistant",
+            {{"target", known.target.name}, {"url", url}, {"forwarded_for", name_of(findings.forwarded_for)}});
     }
     log_.warn("agent.home_assistant", {{"target", known.target.name},
                                        {"url", url},

@@ -1,7 +1,7 @@
-// target_scout.h: what is known about each target: where the built-in `homeassistant` is, and what a Home Assistant says about itself.
-// A stream to an http target waits until that was asked once, because a Home Assistant with `trusted_networks` must not be
-// served before the relay knows. Asked anew at each connect, when the relay wants it, and after the target was gone.
-// Lives on one loop.
+// target_scout.h: what is known about each target: where the built-in `homeassistant` is, and what a Home Assistant
+// says about itself. A stream to an http target waits until that was asked once, because a Home Assistant with
+// `trusted_networks` must not be served before the relay knows. Asked anew at each connect, when the relay wants it,
+// and after the target was gone. Lives on one loop.
 #pragma once
 #include <expected>
 #include <functional>
@@ -20,19 +20,23 @@ namespace sallyport {
 
 class TargetScout {
 public:
-    static constexpr std::chrono::minutes kAgain{1};  // at the relay's wish a target is asked no more often than this
+    // At the relay's wish a target is asked no more often than this; and what was found out about a Home Assistant that
+    // doesn't take X-Forwarded-For is taken to hold no longer: its next stream waits until the login providers were
+    // read anew.
+    static constexpr std::chrono::minutes kAgain{1};
     // What a stream waits at most for a target that nothing speaks for being a Home Assistant.
     static constexpr std::chrono::seconds kPatience{2};
 
     // on_change: reports() says something new.
-    TargetScout(Loop& loop, Workers& workers, OriginTrust& trust, Log& log, const TargetTable& table, std::function<void()> on_change);
+    TargetScout(Loop& loop, Workers& workers, OriginTrust& trust, Log& log, const TargetTable& table,
+                std::function<void()> on_change);
     ~TargetScout();
     TargetScout(const TargetScout&) = delete;
     TargetScout& operator=(const TargetScout&) = delete;
 
     using Ready = std::function<void(std::expected<Target, Refusal>)>;
-    // Calls `ready` with where to dial, inside this call when that is known. It may come much later: `ready` must bear that
-    // its caller is gone.
+    // Calls `ready` with where to dial, inside this call when that is known. It may come much later: `ready` must bear
+    // that its caller is gone.
     void prepare(const Target& target, Ready ready);
 
     // A new tunnel is up: what was found out may be out of date.
@@ -51,6 +55,7 @@ private:
     struct Known;
     Known& known_of(const Target& target);
     void ask(Known& known);
+    void ask_for_providers(Known& known);
     void ask_target(Known& known);
     void on_found(Known& known, std::optional<Target> target);
     void on_outcome(Known& known, const HomeAssistantProbe::Outcome& outcome);

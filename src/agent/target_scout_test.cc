@@ -131,7 +131,8 @@ TEST(HomeAssistantSearch, TakesTheFirstCandidateThatAnswersLikeIt) {
     const std::string closed = gone.url("http");
     gone.stop();
     for (const bool there : {true, false}) {
-        std::vector<Target> candidates{test::make_target("homeassistant", closed), test::make_target("homeassistant", other.url("http"))};
+        std::vector<Target> candidates{test::make_target("homeassistant", closed),
+                                       test::make_target("homeassistant", other.url("http"))};
         if (there) {
             candidates.push_back(test::make_target("homeassistant", home.url("http")));
             candidates.push_back(test::make_target("homeassistant", later.url("http")));
@@ -151,12 +152,14 @@ TEST(HomeAssistantSearch, FallsBackToHttps) {
     Log log{LogLevel::error, LogFormat::key_value};
     Workers workers{2};
     OriginTrust trust{workers, log, std::nullopt};
-    test::LoopbackOrigin home(loop, test::PretendedHomeAssistant{}, *ServerTls::make({*make_self_signed(KeyType::p256, {"x"})}, nullptr));
+    test::LoopbackOrigin home(loop, test::PretendedHomeAssistant{},
+                              *ServerTls::make({*make_self_signed(KeyType::p256, {"x"})}, nullptr));
     Target over_http = test::make_target("homeassistant", home.url("http"));
     Target over_https = test::make_target("homeassistant", home.url("https"));
     over_http.trust = over_https.trust = KeyTrust::unjudged;
     std::optional<std::optional<Target>> result;
-    HomeAssistantSearch search(loop, workers, trust, {over_https, over_http}, [&](auto found) { result = std::move(found); });
+    HomeAssistantSearch search(loop, workers, trust, {over_https, over_http},
+                               [&](auto found) { result = std::move(found); });
     ASSERT_TRUE(test::run_until(loop, [&] { return result.has_value(); }));
     ASSERT_TRUE(result->has_value());
     EXPECT_EQ((*result)->url.scheme, "https");

@@ -17,7 +17,8 @@ Result<Url> parse_any_target(std::string_view authority) {
 }  // namespace
 
 std::vector<Target> home_assistant_candidates() {
-    constexpr std::array<std::string_view, 5> hosts{"homeassistant", "homeassistant.local", "localhost", "127.0.0.1", "172.30.32.1"};
+    constexpr std::array<std::string_view, 5> hosts{"homeassistant", "homeassistant.local", "localhost", "127.0.0.1",
+                                                    "172.30.32.1"};
     constexpr std::array<std::string_view, 2> ports{"8123", "80"};
     constexpr std::array<std::string_view, 2> schemes{"http", "https"};
     std::vector<Target> candidates;
@@ -27,7 +28,8 @@ std::vector<Target> home_assistant_candidates() {
                 Target target;
                 target.name = kHomeAssistant;
                 target.trust = KeyTrust::unjudged;
-                target.url = *parse_target_url(std::string(scheme) + "://" + std::string(host) + ":" + std::string(port));
+                target.url =
+                    *parse_target_url(std::string(scheme) + "://" + std::string(host) + ":" + std::string(port));
                 candidates.push_back(std::move(target));
             }
         }
@@ -46,7 +48,9 @@ TargetTable::TargetTable(std::vector<Target> entries, AnyTarget any_target) : an
         if (!has(entry.name)) entries_.push_back(std::move(entry));
 }
 
-bool TargetTable::has(std::string_view name) const { return std::ranges::find(entries_, name, &Target::name) != entries_.end(); }
+bool TargetTable::has(std::string_view name) const {
+    return std::ranges::find(entries_, name, &Target::name) != entries_.end();
+}
 
 Result<Target> TargetTable::find(std::string_view authority) const {
     const auto entry = std::ranges::find(entries_, authority, &Target::name);
@@ -60,7 +64,8 @@ Result<Target> TargetTable::find(std::string_view authority) const {
         }
     }
     const std::string name{authority.substr(0, 64)};
-    return fail(Errc::refused, "target \"" + name + "\" is not in this agent's table; to allow it add under services: " + name +
+    return fail(Errc::refused, "target \"" + name +
+                                   "\" is not in this agent's table; to allow it add under services: " + name +
                                    ": http://HOST:PORT");
 }
 

@@ -1,5 +1,5 @@
-// targets.h: the table of what the relay may ask this agent for. The agent alone decides: a name from the relay is compared octet
-// for octet with the table, and what is dialled is the table's own entry. Pure.
+// targets.h: the table of what the relay may ask this agent for. The agent alone decides: a name from the relay is
+// compared octet for octet with the table, and what is dialled is the table's own entry. Pure.
 #pragma once
 #include <optional>
 #include <string>
@@ -24,7 +24,7 @@ struct Target {
     Url url;                      // http, https or tcp; without host: Home Assistant, to be found among the candidates
     std::string tls_server_name;  // SNI and the name the certificate must be valid for; empty: the URL's host
     KeyTrust trust = KeyTrust::first_use;
-    std::string pin;              // for KeyTrust::pin
+    std::string pin;  // for KeyTrust::pin
 
     bool is_located() const { return !url.host.empty(); }
     bool is_tls() const { return url.scheme == "https"; }

@@ -8,7 +8,8 @@ namespace {
 TEST(TargetTable, ComparesOctetForOctet) {
     const TargetTable table({test::make_target("home", "http://127.0.0.1:8123")}, TargetTable::AnyTarget::refused);
     EXPECT_TRUE(table.find("home"));
-    for (const std::string_view other : {"", "Home", "home.", "home:8123", "127.0.0.1:8123", "http://127.0.0.1:8123", "homeassistant", "hom"}) {
+    for (const std::string_view other :
+         {"", "Home", "home.", "home:8123", "127.0.0.1:8123", "http://127.0.0.1:8123", "homeassistant", "hom"}) {
         const auto found = table.find(other);
         ASSERT_FALSE(found) << other;
         EXPECT_EQ(found.error().code, Errc::refused);
@@ -17,8 +18,9 @@ TEST(TargetTable, ComparesOctetForOctet) {
 }
 
 TEST(TargetTable, TakesTheFirstEntryOfAName) {
-    const TargetTable table({test::make_target("a", "http://127.0.0.1:1"), test::make_target("a", "http://127.0.0.1:2")},
-                            TargetTable::AnyTarget::refused);
+    const TargetTable table(
+        {test::make_target("a", "http://127.0.0.1:1"), test::make_target("a", "http://127.0.0.1:2")},
+        TargetTable::AnyTarget::refused);
     EXPECT_EQ(table.entries().size(), 1u);
     EXPECT_EQ(table.find("a")->url.port, 1);
 }
@@ -28,7 +30,8 @@ TEST(TargetTable, AnyTargetIsHostAndPort) {
     EXPECT_EQ(table.find("nas.lan:22")->url.text(), "tcp://nas.lan:22");
     EXPECT_EQ(table.find("[::1]:80")->url.host, "::1");
     EXPECT_EQ(table.find("https://nas.lan:443")->url.scheme, "https");
-    for (const std::string_view bad : {"nas.lan", "", "nas.lan:0", "ftp://x:1", "a b:1", "tcp://x"}) EXPECT_FALSE(table.find(bad)) << bad;
+    for (const std::string_view bad : {"nas.lan", "", "nas.lan:0", "ftp://x:1", "a b:1", "tcp://x"})
+        EXPECT_FALSE(table.find(bad)) << bad;
     EXPECT_FALSE(table.find("homeassistant")->is_located());
 }
 
