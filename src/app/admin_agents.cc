@@ -1,5 +1,7 @@
 #include "app/admin_agents.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "app/table.h"
@@ -52,7 +54,7 @@ void show_one(const json::object& answer) {
     if (!tunnel.empty()) {
         facts.add({"from", text_of(tunnel, "peer") + " since " + text_of(tunnel, "connected_at")});
         facts.add({"version", text_of(tunnel, "version")});
-        facts.add({"round trip", text_of(tunnel, "round_trip_ms") + " ms"});
+        facts.add({"round trip", fmt::format("{:.1f} ms", number_of(tunnel, "round_trip_ms"))});
         facts.add({"streams", text_of(tunnel, "open_streams")});
         facts.add({"in flight", text_of(tunnel, "requests_in_flight") + " of " + text_of(tunnel, "concurrency_limit")});
     }

@@ -47,6 +47,11 @@ std::string text_of(const json::object& object, std::string_view member) {
     return json::serialize(*value);
 }
 
+double number_of(const json::object& object, std::string_view member) {
+    const json::value* value = object.if_contains(member);
+    return value && value->is_number() ? value->to_number<double>() : 0;
+}
+
 bool flag_of_member(const json::object& object, std::string_view member) {
     const json::value* value = object.if_contains(member);
     return value && value->is_bool() && value->get_bool();

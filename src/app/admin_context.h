@@ -43,6 +43,7 @@ private:
 
 // Members of the API's answers, "" (or false, or nothing) where one is absent: a newer or older relay may leave some out.
 std::string text_of(const boost::json::object& object, std::string_view member);
+double number_of(const boost::json::object& object, std::string_view member);
 bool flag_of_member(const boost::json::object& object, std::string_view member);
 const boost::json::object& object_of(const boost::json::object& object, std::string_view member);
 const boost::json::array& array_of(const boost::json::object& object, std::string_view member);

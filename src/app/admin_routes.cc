@@ -1,7 +1,5 @@
 #include "app/admin_routes.h"
 
-#include <optional>
-
 #include "app/table.h"
 
 namespace sallyport::app {
@@ -49,28 +47,38 @@ Result<std::string> find_route(const AdminContext& context, const std::string& w
     return fail(Errc::not_found, "no route " + word + " (sallyport admin route list shows them)");
 }
 
+// A pair of flags that may both be absent: CLI11 itself would make that false.
+struct Switch {
+    Switch(CLI::App& command, const char* flags, const char* help) : option(command.add_flag(flags, value, help)) {}
+    void put_into(json::object& body, std::string_view member) const {
+        if (option->count() > 0) body[member] = value;
+    }
+    bool value = false;
+    CLI::Option* option;
+};
+
 // What `add` and `set` share. Only what was given goes into the request.
 struct RouteOptions {
-    explicit RouteOptions(CLI::App& command) {
-        command.add_flag("--enabled,!--disabled", enabled, "serve it, or answer as for an unknown host");
-        command.add_flag("--strip-prefix,!--no-strip-prefix", strip_prefix, "the service sees the path without the prefix");
-        command.add_flag("--preserve-host,!--no-preserve-host", preserve_host, "the service sees the visitor's Host (default), or its own");
+    explicit RouteOptions(CLI::App& command)
+        : enabled(command, "--enabled,!--disabled", "serve it, or answer as for an unknown host"),
+          strip_prefix(command, "--strip-prefix,!--no-strip-prefix", "the service sees the path without the prefix"),
+          preserve_host(command, "--preserve-host,!--no-preserve-host", "the service sees the visitor's Host (default), or its own") {
         command.add_option("--forward-client-ip", forward_client_ip, "tell the service the visitor's address: auto, always or never")
             ->type_name("WHEN");
         command.add_option("--request-timeout", request_timeout, "how long the service may think, like 2m; default: the agent's own")
             ->type_name("DURATION");
     }
     void put_into(json::object& body) const {
-        if (enabled) body["enabled"] = *enabled;
-        if (strip_prefix) body["strip_prefix"] = *strip_prefix;
-        if (preserve_host) body["preserve_host"] = *preserve_host;
+        enabled.put_into(body, "enabled");
+        strip_prefix.put_into(body, "strip_prefix");
+        preserve_host.put_into(body, "preserve_host");
         if (!forward_client_ip.empty()) body["forward_client_ip"] = forward_client_ip;
         if (request_timeout == "default") body["request_timeout"] = nullptr;
         else if (!request_timeout.empty()) body["request_timeout"] = request_timeout;
     }
-    std::optional<bool> enabled;
-    std::optional<bool> strip_prefix;
-    std::optional<bool> preserve_host;
+    Switch enabled;
+    Switch strip_prefix;
+    Switch preserve_host;
     std::string forward_client_ip;
     std::string request_timeout;
 };

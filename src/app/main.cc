@@ -1,6 +1,7 @@
 // The program: `sallyport relay | agent | admin | version`. Each subcommand is in a file of its own.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "app/admin_command.h"
@@ -19,6 +20,13 @@ int main(int argc, char** argv) {
     const auto run_agent = app::add_agent_command(program);
     const auto run_admin = app::add_admin_command(program);
     program.add_subcommand("version", "Show the version");
+    // CLI11 would only say that some command is needed.
+    const auto commands = program.get_subcommands([](const CLI::App*) { return true; });
+    const auto is_typed = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && std::ranges::none_of(commands, is_typed)) {
+        std::fprintf(stderr, "sallyport: there is no command %s; there are relay, agent, admin and version\n", argv[1]);
+        return app::kWrongUsage;
+    }
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

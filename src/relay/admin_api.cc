@@ -57,6 +57,12 @@ std::unexpected<ApiError> told(const Result<T>& failed, std::string field = {}) 
 
 // ---- agents
 
+Result<store::Agent> find_agent(Call& call, const std::string& name) {
+    auto agent = call.store.find_agent(name);
+    if (!agent && agent.error().code == Errc::not_found) agent.error().detail = "no agent is named " + name;
+    return agent;
+}
+
 ApiResult<std::map<std::string, std::string>> agent_names(Call& call) {
     const auto agents = call.store.list_agents();
     if (!agents) return told(agents);
@@ -95,7 +101,7 @@ Answered list_agents(Call& call) {
 }
 
 Answered show_agent(Call& call) {
-    const auto agent = call.store.find_agent(call.arguments[0]);
+    const auto agent = find_agent(call, call.arguments[0]);
     if (!agent) return told(agent);
     auto described = describe(call, *agent);
     if (!described) return std::unexpected(described.error());
@@ -145,6 +151,13 @@ ApiResult<store::AgentKey> parse_key(const std::string& text) {
     return key;
 }
 
+// Says of which word a rule speaks.
+template <class T>
+Result<T> about(const std::string& word, Result<T> checked) {
+    if (!checked && checked.error().detail.find(word) == std::string::npos) checked.error().detail = word + ": " + checked.error().detail;
+    return checked;
+}
+
 // What an enrolment code can carry (wire/enrolment_code.h).
 Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
     if (targets.size() > kMaxProposedTargets)
@@ -152,7 +165,7 @@ Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
     for (const auto& [name, url] : targets) {
         if (name.empty() || name.size() > 64 || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
             return fail(Errc::invalid_argument, "a target's name has 1 to 64 of a-z 0-9 - _ .");
-        if (const auto checked = parse_target_url(url); !checked) return std::unexpected(checked.error());
+        if (auto checked = parse_target_url(url); !checked) return std::unexpected(Error{checked.error().code, url + ": " + checked.error().detail});
     }
     return {};
 }
@@ -173,7 +186,7 @@ ApiResult<store::AgentSpec> read_agent(Call& call, std::optional<std::string>& p
     if (const auto fits = check_targets(spec.proposed_targets); !fits) return told(fits, "targets");
     if (!hostnames && !call.facts.base_domain.empty()) hostnames = std::vector{spec.name + "." + call.facts.base_domain};
     for (const std::string& hostname : hostnames.value_or(std::vector<std::string>{})) {
-        if (const auto checked = store::check_hostname(hostname); !checked) return told(checked, "hostnames");
+        if (auto checked = store::check_hostname(hostname); !checked) return told(about(hostname, std::move(checked)), "hostnames");
         store::RouteSpec route;
         route.hostname = hostname;
         if (!spec.proposed_targets.empty()) route.target = spec.proposed_targets.front().name;
@@ -224,7 +237,7 @@ Answered change_agent(Call& call) {
     const auto enabled = body.boolean("enabled");
     const auto limit = body.number("concurrency_limit");
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
-    auto agent = call.store.find_agent(call.arguments[0]);
+    auto agent = find_agent(call, call.arguments[0]);
     if (agent && enabled)
         agent = call.store.set_agent_enabled(agent->name, *enabled ? store::Enabled::yes : store::Enabled::no, call.author());
     if (agent && limit) agent = call.store.set_agent_limit(agent->name, limit, call.author());
@@ -236,7 +249,8 @@ Answered change_agent(Call& call) {
 }
 
 Answered remove_agent(Call& call) {
-    const auto removed = call.store.remove_agent(call.arguments[0], call.author());
+    const auto agent = find_agent(call, call.arguments[0]);
+    const auto removed = agent ? call.store.remove_agent(agent->name, call.author()) : agent;
     if (!removed) return told(removed);
     call.host.refresh(call.store);
     return Answer{200, json::object{{"removed", removed->name}}};
@@ -246,7 +260,7 @@ Answered rotate_agent(Call& call) {
     BodyReader body(call.body);
     const auto kind = body.credential_kind("credential").value_or(store::CredentialKind::enrolment);
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
-    const auto agent = call.store.find_agent(call.arguments[0]);
+    const auto agent = find_agent(call, call.arguments[0]);
     if (!agent) return told(agent);
     const auto issued = call.store.rotate_agent(agent->name, kind, call.author());
     if (!issued) return told(issued);
@@ -295,9 +309,9 @@ Answered add_route(Call& call) {
     spec.forward_client_ip = body.forward_client_ip("forward_client_ip").value_or(store::ForwardClientIp::automatic);
     spec.request_timeout = body.duration_or_null("request_timeout").value_or(std::nullopt);
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
-    if (const auto checked = store::check_hostname(spec.hostname); !checked) return told(checked, "hostname");
+    if (auto checked = store::check_hostname(spec.hostname); !checked) return told(about(spec.hostname, std::move(checked)), "hostname");
     if (const auto checked = store::check_path_prefix(spec.path_prefix); !checked) return told(checked, "path_prefix");
-    const auto owner = call.store.find_agent(agent);
+    const auto owner = find_agent(call, agent);
     if (!owner) return told(owner, "agent");
     if (target) spec.target = *target;
     else if (!owner->proposed_targets.empty()) spec.target = owner->proposed_targets.front().name;

@@ -80,7 +80,7 @@ Result<std::unique_ptr<Relay>> Relay::start(RelayConfig config, LoadConfig load_
     if (!signals) return std::unexpected(signals.error());
     std::unique_ptr<Relay> relay(new Relay(std::move(config), std::move(load_config), log));
     for (const std::string& warning : relay->config_.warnings) log.warn("config.warning", {{"detail", warning}});
-    for (const auto step : {&Relay::open_state, &Relay::open_listeners, &Relay::make_parts})
+    for (const auto step : {&Relay::open_listeners, &Relay::open_state, &Relay::make_parts})
         if (auto done = (relay.get()->*step)(); !done) return std::unexpected(done.error());
     relay->signals_ = std::make_unique<SignalWatch>(relay->strands_.front()->loop, std::move(*signals),
                                                     [&relay = *relay](int signal) { relay.on_signal(signal); });
@@ -98,6 +98,9 @@ Result<> Relay::open_state() {
     auto certificates = Certificates::open(folder);
     if (!certificates) return std::unexpected(certificates.error());
     certificates_ = std::move(*certificates);
+    auto admin = listen_in(folder, kAdminSocket);
+    if (!admin) return std::unexpected(admin.error());
+    admin_listener_ = std::move(*admin);
     return {};
 }
 
@@ -116,9 +119,6 @@ Result<> Relay::open_listeners() {
         if (!metrics) return std::unexpected(metrics.error());
         metrics_listener_ = std::move(*metrics);
     }
-    auto admin = listen_in(config_.state_dir, kAdminSocket);
-    if (!admin) return std::unexpected(admin.error());
-    admin_listener_ = std::move(*admin);
     return {};
 }
 
@@ -128,7 +128,7 @@ Result<> Relay::make_parts() {
     facts_.port = public_port(config_, https_.address);
     facts_.loopback_url = https_.address.is_loopback() ? "https://" + https_.address.text() : "";
     facts_.pin = certificates_->pin();
-    facts_.state_dir = config_.state_dir;
+    facts_.state_dir = std::filesystem::absolute(config_.state_dir);
     facts_.loops = loop_count(config_);
     facts_.started_at = wall_now();
 

@@ -9,6 +9,7 @@ namespace sallyport::relay {
 
 Result<Descriptor> block_signals(std::initializer_list<int> signals) {
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is a full disk: an error of write(), not our end
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : signals) ::sigaddset(&set, signal);

@@ -10,7 +10,7 @@
 
 namespace sallyport::relay {
 
-// Blocks the signals for this thread and those it starts; SIGPIPE is ignored besides. Gives a descriptor that tells of them.
+// Blocks the signals for this thread and those it starts; SIGPIPE and SIGXFSZ are ignored besides. Gives a descriptor that tells of them.
 Result<Descriptor> block_signals(std::initializer_list<int> signals);
 
 class SignalWatch final : private Watch::Owner {
