@@ -97,7 +97,7 @@ private:
     bool asked_ = false;
 };
 
-// Big buffers shared by everything on the loop. Each is used only within one call and never across turns.
+// Big buffers shared by everything on the loop. Each is used only within one call and never across turns, but the spare chunks.
 struct LoopBuffers {
     static constexpr std::size_t kReceive = 256 * 1024;
     static constexpr std::size_t kSend = 64 * 1024;
@@ -106,6 +106,7 @@ struct LoopBuffers {
     std::vector<std::byte> sealed;     // ciphertext on its way to one send()
     std::vector<std::byte> scratch;    // gathering before encryption
     std::vector<std::byte> masked;     // one masked send of a tunnel
+    std::vector<std::unique_ptr<std::byte[]>> tunnel_chunks;  // spare ones, warm in the cache; see RetainedOctets
 };
 
 class Loop {

@@ -87,9 +87,12 @@ struct Http2Session::Callbacks {
         if (owner && !in_order) owner->on_stream_reset(stream_error(code));
         return 0;
     }
-    static ssize_t read_length(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t connection_window,
-                                     std::int32_t stream_window, std::uint32_t max_frame, void* user) noexcept {
-        return static_cast<ssize_t>(self(user).data_room(connection_window, stream_window, max_frame));
+    // Asks how long the next DATA frame may be. nghttp2 grows a buffer of its own to that size and keeps it, so the answer is
+    // what is really there: idle tunnels stay small.
+    static ssize_t read_length(nghttp2_session*, std::uint8_t, std::int32_t id, std::int32_t connection_window,
+                               std::int32_t stream_window, std::uint32_t max_frame, void* user) noexcept {
+        const auto window = static_cast<std::size_t>(std::max(std::min(connection_window, stream_window), 1));
+        return static_cast<ssize_t>(std::max<std::size_t>(self(user).pull(id, std::min<std::size_t>(window, max_frame)), 1));
     }
     static int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* header, std::size_t size,
                          nghttp2_data_source*, void* user) noexcept {
@@ -104,11 +107,11 @@ struct Http2Session::Callbacks {
     }
 };
 
-ssize_t Http2Session::read_callback(nghttp2_session* session, std::int32_t id, std::uint8_t*, std::size_t length,
-                                          std::uint32_t* flags, nghttp2_data_source*, void* user) noexcept {
+ssize_t Http2Session::read_callback(nghttp2_session* session, std::int32_t id, std::uint8_t*, std::size_t,
+                                    std::uint32_t* flags, nghttp2_data_source*, void* user) noexcept {
     auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
     if (!stream || !stream->owner_) return NGHTTP2_ERR_DEFERRED;  // its reset is on the way
-    return static_cast<Http2Session*>(user)->pull(*stream, length, *flags);
+    return static_cast<Http2Session*>(user)->take_pulled(*stream, *flags);
 }
 
 Http2Session::Http2Session(Loop& loop, TunnelRole role, Pipe& pipe, const TunnelSettings& settings, Owner& owner)
@@ -282,24 +285,24 @@ void Http2Session::pump() {
         fail({Errc::protocol, "HTTP/2 connection error"});
 }
 
-// How large the next DATA frame may be: it is written straight into the pipe's room, behind its header.
-std::size_t Http2Session::data_room(std::int32_t connection_window, std::int32_t stream_window,
-                                    std::uint32_t max_frame) const {
-    const std::size_t room = pipe_.retained().room().size() - kFrameHeader;
-    const auto window = static_cast<std::size_t>(std::max(std::min(connection_window, stream_window), 1));
-    return std::min({room, window, static_cast<std::size_t>(max_frame)});
+// Fetches the content of the next DATA frame straight into the pipe's room, behind the place of its header.
+std::size_t Http2Session::pull(std::int32_t id, std::size_t most) {
+    pulled_ = {};
+    Http2Stream* stream = find(id);
+    if (!stream || !stream->owner_) return 0;
+    const MutableOctets room = pipe_.retained().room().subspan(kFrameHeader);
+    pulled_ = stream->owner_->on_stream_pull(room.first(std::min(most, room.size())));
+    return pulled_.octets;
 }
 
-ssize_t Http2Session::pull(Http2Stream& stream, std::size_t length, std::uint32_t& flags) {
-    const MutableOctets room = pipe_.retained().room().subspan(kFrameHeader);
-    const Stream::Pulled pulled = stream.owner_->on_stream_pull(room.first(std::min(length, room.size())));
-    if (pulled.octets == 0 && !pulled.end) {
+ssize_t Http2Session::take_pulled(Http2Stream& stream, std::uint32_t& flags) {
+    if (pulled_.octets == 0 && !pulled_.end) {
         stream.deferred_ = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (pulled.end) flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(pulled.octets);
+    if (pulled_.end) flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<ssize_t>(pulled_.octets);
 }
 
 // The content stands in the room already, put there by pull() just before.

@@ -74,8 +74,8 @@ private:
     void on_header_section(std::int32_t id, bool is_request);
     void on_request(std::int32_t id);
     void on_response(Http2Stream& stream);
-    std::size_t data_room(std::int32_t connection_window, std::int32_t stream_window, std::uint32_t max_frame) const;
-    ssize_t pull(Http2Stream& stream, std::size_t length, std::uint32_t& flags);
+    std::size_t pull(std::int32_t id, std::size_t most);
+    ssize_t take_pulled(Http2Stream& stream, std::uint32_t& flags);
     void write_data_frame(const std::uint8_t* header, std::size_t length);
     void reset(std::int32_t id, std::uint32_t code);
     void grow_window(Http2Stream& stream);
@@ -89,6 +89,7 @@ private:
     std::unique_ptr<nghttp2_session, Http2SessionDeleter> session_;
     std::unordered_set<Http2Stream*> streams_;
     HeaderBlock block_;
+    Stream::Pulled pulled_;  // what pull() put into the pipe's room, for the DATA frame under way
     ByteCount granted_ = 0;  // windows beyond the first, of all streams
     bool receiving_ = false;
     bool pumping_ = false;

@@ -34,7 +34,7 @@ Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string rece
       settings_(settings),
       owner_(&owner),
       websocket_(role == TunnelRole::relay ? WebSocketRole::server : WebSocketRole::client),
-      retained_(settings.retained),
+      retained_(settings.retained, loop.buffers().tunnel_chunks),
       heard_at_(loop.now()),
       acknowledge_(loop, [this] { queue_acknowledgement(); flush(); }),
       heartbeat_(loop, [this] { on_heartbeat(); }),
@@ -261,7 +261,6 @@ void Pipe::on_heartbeat() {
     if (ping_under_way_ && heard_at_ < pinged_at_)
         return lose({Errc::timeout, "no octet within the heartbeat timeout"});
     if (loop_.now() - pinged_at_ < settings_.heartbeat_interval) {
-        retained_.release_spare();
         ping_under_way_ = false;
         heartbeat_.start(settings_.heartbeat_interval - (loop_.now() - pinged_at_));
         return;

@@ -6,19 +6,36 @@
 
 namespace sallyport {
 
+RetainedOctets::~RetainedOctets() {
+    while (!chunks_.empty()) drop_first_chunk();
+}
+
 void RetainedOctets::add_chunk() {
-    auto octets = spare_ ? std::move(spare_) : std::make_unique_for_overwrite<std::byte[]>(kChunk);
-    chunks_.push_back({std::move(octets), end_, 0});
+    const std::size_t capacity = end_ < kSaidLittle ? kFirstChunk : kChunk;
+    std::unique_ptr<std::byte[]> octets;
+    if (capacity == kChunk && !stock_.empty()) {
+        octets = std::move(stock_.back());
+        stock_.pop_back();
+    } else {
+        octets = std::make_unique_for_overwrite<std::byte[]>(capacity);
+    }
+    chunks_.push_back({std::move(octets), end_, 0, capacity});
+}
+
+void RetainedOctets::drop_first_chunk() {
+    Chunk& first = chunks_.front();
+    if (first.capacity == kChunk && stock_.size() < kMostInStock) stock_.push_back(std::move(first.octets));
+    chunks_.pop_front();
 }
 
 MutableOctets RetainedOctets::room() {
-    if (chunks_.empty() || kChunk - chunks_.back().size < kUsefulRoom) add_chunk();
+    if (chunks_.empty() || chunks_.back().capacity - chunks_.back().size < kUsefulRoom) add_chunk();
     Chunk& last = chunks_.back();
-    return {last.octets.get() + last.size, kChunk - last.size};
+    return {last.octets.get() + last.size, last.capacity - last.size};
 }
 
 void RetainedOctets::commit(std::size_t octets) {
-    assert(!chunks_.empty() && chunks_.back().size + octets <= kChunk);
+    assert(!chunks_.empty() && chunks_.back().size + octets <= chunks_.back().capacity);
     chunks_.back().size += octets;
     end_ += octets;
 }
@@ -52,10 +69,7 @@ bool RetainedOctets::acknowledge(ByteCount position) {
     if (position > sent_) return false;
     if (position <= acknowledged_) return true;  // an old one, overtaken
     acknowledged_ = position;
-    while (!chunks_.empty() && chunks_.front().begin + chunks_.front().size <= position) {
-        spare_ = std::move(chunks_.front().octets);
-        chunks_.pop_front();
-    }
+    while (!chunks_.empty() && chunks_.front().begin + chunks_.front().size <= position) drop_first_chunk();
     return true;
 }
 

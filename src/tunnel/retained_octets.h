@@ -1,10 +1,12 @@
 // retained_octets.h: the octets of one direction of a session that the peer has not acknowledged. It is the staging buffer
 // too: HTTP/2 writes at its end, the connection reads from wherever it has sent up to. Positions count all octets of the
-// session. Memory is taken in chunks as needed and given back as acknowledgements come; empty it holds nothing.
+// session. Memory is taken in chunks as needed and given back as acknowledgements come, to a stock that the loop's tunnels
+// share; empty it holds nothing.
 #pragma once
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "base/octets.h"
 
@@ -14,10 +16,20 @@ class RetainedOctets {
 public:
     // A chunk and a frame header before it fill one send of a Transport; no DATA frame crosses a chunk's end.
     static constexpr std::size_t kChunk = 64 * 1024 - 32;
+    // A session that has said little (most are idle for hours) gets by with this.
+    static constexpr std::size_t kFirstChunk = 4 * 1024;
+    static constexpr ByteCount kSaidLittle = 16 * 1024;
     // Less contiguous room than this is left unused rather than cutting a frame small. Arbitrary.
     static constexpr std::size_t kUsefulRoom = 2048;
 
-    explicit RetainedOctets(ByteCount bound) : bound_(bound) {}
+    using Stock = std::vector<std::unique_ptr<std::byte[]>>;  // of kChunk octets each
+    static constexpr std::size_t kMostInStock = 32;
+
+    // `stock` must outlive this.
+    RetainedOctets(ByteCount bound, Stock& stock) : bound_(bound), stock_(stock) {}
+    ~RetainedOctets();
+    RetainedOctets(const RetainedOctets&) = delete;
+    RetainedOctets& operator=(const RetainedOctets&) = delete;
 
     bool full() const { return end_ - acknowledged_ >= bound_; }
     ByteCount unsent() const { return end_ - sent_; }
@@ -38,19 +50,19 @@ public:
     // Sends again from `position` on (a new connection). False if that is no longer held, or was never sent.
     [[nodiscard]] bool rewind(ByteCount position);
 
-    void release_spare() { spare_.reset(); }
-
 private:
     struct Chunk {
         std::unique_ptr<std::byte[]> octets;
         ByteCount begin = 0;   // position of its first octet
         std::size_t size = 0;  // written
+        std::size_t capacity = 0;
     };
     void add_chunk();
+    void drop_first_chunk();
 
     ByteCount bound_;
+    Stock& stock_;
     std::deque<Chunk> chunks_;
-    std::unique_ptr<std::byte[]> spare_;
     ByteCount acknowledged_ = 0;
     ByteCount sent_ = 0;
     ByteCount end_ = 0;

@@ -8,7 +8,8 @@
 namespace sallyport {
 
 TEST(RetainedOctets, GivesBackWhatWasWrittenUntilItIsAcknowledged) {
-    RetainedOctets retained(1_MiB);
+    RetainedOctets::Stock stock;
+    RetainedOctets retained(1_MiB, stock);
     retained.append(as_octets("hello"));
     EXPECT_EQ(as_text(retained.next()), "hello");
     retained.mark_sent(2);
@@ -21,7 +22,8 @@ TEST(RetainedOctets, GivesBackWhatWasWrittenUntilItIsAcknowledged) {
 }
 
 TEST(RetainedOctets, IsFullAtItsBoundAndNotAfterAnAcknowledgement) {
-    RetainedOctets retained(100);
+    RetainedOctets::Stock stock;
+    RetainedOctets retained(100, stock);
     retained.append(as_octets(std::string(100, 'x')));
     EXPECT_TRUE(retained.full());
     retained.mark_sent(100);
@@ -31,10 +33,11 @@ TEST(RetainedOctets, IsFullAtItsBoundAndNotAfterAnAcknowledgement) {
 
 // Random writes, sends, acknowledgements and rewinds against a plain string that does the same.
 TEST(RetainedOctets, BehavesLikeAString) {
+    RetainedOctets::Stock stock;
     for (unsigned seed = 0; seed < 200; ++seed) {
         std::mt19937 random(seed);
         const auto up_to = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n)(random); };
-        RetainedOctets retained(10_MiB);
+        RetainedOctets retained(10_MiB, stock);
         std::string model;
         std::size_t sent = 0, acknowledged = 0;
         for (int step = 0; step < 200; ++step) {
