@@ -18,6 +18,7 @@ struct FakeTransport final : Transport {
         std::string sent;
         std::size_t sends = 0;
         bool ready = true;
+        std::size_t ready_for = 0;  // so many sends, then not ready; 0 for always
         bool paused = false;
         bool ended = false;
         bool closed = false;
@@ -35,7 +36,7 @@ struct FakeTransport final : Transport {
         record->sent += as_text(head);
         record->sent += as_text(body);
         ++record->sends;
-        if (ready_for > 0 && --ready_for == 0) record->ready = false;
+        if (record->ready_for > 0 && --record->ready_for == 0) record->ready = false;
     }
     void pause_receive() override { record->paused = true; }
     void resume_receive() override { record->paused = false; }
@@ -49,7 +50,6 @@ struct FakeTransport final : Transport {
     const SocketAddress& local_address() const override { return local; }
 
     std::shared_ptr<Record> record;
-    std::size_t ready_for = 0;  // so many sends, then not ready; 0 for always
     SocketAddress peer = *SocketAddress::parse("::ffff:192.0.2.7", 4711);
     SocketAddress local = *SocketAddress::parse("127.0.0.1", 443);
 
@@ -227,9 +227,7 @@ public:
     template <class MakeExchange>
     void connect(MakeExchange&& make) {
         record = std::make_shared<FakeTransport::Record>();
-        auto fake = std::make_unique<FakeTransport>(record);
-        transport = fake.get();
-        connection = std::make_unique<Http1Connection>(context, std::move(fake));
+        connection = std::make_unique<Http1Connection>(context, std::make_unique<FakeTransport>(record));
         connection->start(make(context, *connection));
     }
     void connect() {
@@ -256,7 +254,7 @@ public:
         turn();
     }
     void become_ready(std::size_t for_sends = 0) {
-        transport->ready_for = for_sends;
+        record->ready_for = for_sends;
         record->ready = true;
         if (record->owner) record->owner->on_send_ready();
         turn();
@@ -271,7 +269,6 @@ public:
     Log log{LogLevel::error, LogFormat::key_value};
     EdgeContext context;
     std::shared_ptr<FakeTransport::Record> record;
-    FakeTransport* transport = nullptr;  // valid while record says so
     std::unique_ptr<Http1Connection> connection;
 
 private:

@@ -103,7 +103,7 @@ TEST_F(LocalExchangeTest, AnAnswerToNobodyHarmsNobody) {
 TEST_F(LocalExchangeTest, SendsALongAnswerAsTheVisitorReads) {
     handler.answers_itself = false;
     edge.say("GET /metrics HTTP/1.1\r\nHost: local\r\n\r\n");
-    edge.transport->ready_for = 1;
+    edge.record->ready_for = 1;
     handler.waiting({.content_type = "text/plain", .content = std::string(300'000, 'm'), .fields = {}});
     EXPECT_LE(hear().size(), 64u * 1024);
     edge.become_ready();

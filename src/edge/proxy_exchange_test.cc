@@ -238,7 +238,7 @@ TEST_F(ProxyExchangeTest, RefusesBrokenChunksOfTheVisitor) {
 TEST_F(ProxyExchangeTest, LeavesOctetsInTheWindowOfAVisitorThatDoesNotRead) {
     const std::string big(200'000, 'x');
     edge->say(kGet);
-    edge->transport->ready_for = 1;
+    edge->record->ready_for = 1;
     const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n";
     origin().say(head + big);
     const ByteCount first = origin().consumed;
@@ -662,7 +662,7 @@ TEST_F(ProxyExchangeTest, CutsAVisitorThatTakesNothing) {
     settings.stall_timeout = std::chrono::milliseconds(20);
     open(settings);
     edge->say(kGet);
-    edge->transport->ready_for = 1;
+    edge->record->ready_for = 1;
     origin().say("HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + std::string(200'000, 'x'));
     wait_until([&] { return edge->record->closed; });
     EXPECT_TRUE(edge->record->aborted);
