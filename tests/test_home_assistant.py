@@ -25,8 +25,18 @@ def home(world):
     """Makes a double and a tunnel to it by the name `homeassistant`."""
     def make(agent_config=None, relay_config=None, **config):
         double = world.keep_origin(HomeAssistant(**config))
-        return double, world.tunnel(("homeassistant", double), agent_config=agent_config, **(relay_config or {}))
+        tunnel = world.tunnel(("homeassistant", double), agent_config=agent_config, **(relay_config or {}))
+        wait_for_findings(tunnel)
+        return double, tunnel
     return make
+
+
+def wait_for_findings(tunnel):
+    """Until the relay has been told what the agent found out about its Home Assistant."""
+    def found_out():
+        shown = tunnel.relay.admin_json("agent", "show", "home")["agent"]
+        return any(target["home_assistant"] for target in shown["tunnel"]["targets"])
+    wait_until(found_out, "the relay knows about the Home Assistant")
 
 
 def seen(tunnel, **fields):
@@ -150,6 +160,7 @@ def test_a_ban_hits_the_visitor_not_the_tunnel(world):
     """Two visitors with addresses of their own: one is banned, the other is not."""
     double = world.keep_origin(HomeAssistant(use_x_forwarded_for=True, trusted_proxies=["127.0.0.1/32"], login_attempts_threshold=2))
     tunnel = world.tunnel(("homeassistant", double))
+    wait_for_findings(tunnel)
 
     def ask_from(source, path):
         with Visitor(tunnel.relay.port, tunnel.hostname, trust=tunnel.trust, source=source) as visitor:

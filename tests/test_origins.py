@@ -102,7 +102,7 @@ def test_an_https_home_with_its_own_certificate_is_pinned_at_first_use(world, tm
     tunnel.agent.program.wait_for_line(lambda line: "sallyport agent trust t0" in line, "the cure")
 
     trusted = subprocess.run(
-        [BINARY, "agent", "trust", "t0", "--state-dir", tunnel.agent.state_dir],
+        [BINARY, "agent", "--state-dir", tunnel.agent.state_dir, "trust", "t0"],
         capture_output=True, text=True, timeout=DEADLINE_S)
     assert trusted.returncode == 0, trusted.stderr
     assert tunnel.ask().content == b"<h1>impostor</h1>"

@@ -6,6 +6,7 @@ import pytest
 
 from support.home_app import HomeApp, content
 from support.origins import read_head
+from support.processes import wait_until
 from support.visitor import ConnectionEnded
 
 MIB = 1 << 20
@@ -16,13 +17,11 @@ class PausedOrigin:
 
     def __init__(self, head=b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"):
         self._head = head
-        self.under_way = threading.Event()
         self.ended = threading.Event()
 
     def __call__(self, connection):
         read_head(connection)
         connection.sendall(self._head + content(MIB))
-        self.under_way.set()
         try:
             connection.recv(1)
         finally:
@@ -55,13 +54,13 @@ def test_an_agent_killed_in_mid_download(world, head):
     download_under_way(tunnel)
 
 
-def test_curl_reports_the_broken_download(world):
+def test_curl_reports_the_broken_download(world, tmp_path):
     origin = PausedOrigin()
     tunnel = world.tunnel(world.raw_origin(origin))
     results = []
-    client = threading.Thread(target=lambda: results.append(tunnel.curl("/", "-o", "/dev/null")))
+    client = threading.Thread(target=lambda: results.append(tunnel.curl("/", "--no-buffer", "-o", tmp_path / "part")))
     client.start()
-    assert origin.under_way.wait(30)
+    wait_until(lambda: (tmp_path / "part").exists() and (tmp_path / "part").stat().st_size > 0, "the first octets in the file")
     tunnel.agent.kill()
     client.join(60)
     assert results[0].code in (18, 56), results

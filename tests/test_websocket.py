@@ -84,7 +84,7 @@ def test_close_code_of_either_side_arrives(tunnel, home_app):
     async def closed_by_visitor(websocket):
         await websocket.close(code=4002)
     with_aiohttp(tunnel, closed_by_visitor)
-    assert 4002 in home_app.websockets
+    home_app.close_codes.wait_for(lambda code: code == 4002, "the visitor's close code at home")
 
 
 def test_many_small_messages_keep_their_order(tunnel):

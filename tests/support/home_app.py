@@ -27,7 +27,7 @@ class HomeApp:
         self.name = name
         self._fed = set()
         self.cancelled = Notes()  # targets whose visitor left before the answer
-        self.websockets = []  # close codes, in order of ending
+        self.close_codes = Notes()  # of ended WebSockets
 
     def __call__(self):
         app = web.Application(client_max_size=0)
@@ -117,7 +117,7 @@ class HomeApp:
                     await socket.send_str(message.data)
             elif message.type == WSMsgType.BINARY:
                 await socket.send_bytes(message.data)
-        self.websockets.append(socket.close_code)
+        self.close_codes.add(socket.close_code)
         return socket
 
     async def _forbid(self, _request):

@@ -27,17 +27,18 @@ def clean_environment(**more):
 class RunningRelay:
     """`config` holds keys of the relay's configuration file and overrides what a test relay has by default."""
 
-    def __init__(self, folder, certificates=(), env=None, **config):
+    def __init__(self, folder, certificates=(), env=None, host="127.0.0.1", **config):
         self.folder = folder
         self.state_dir = folder / "relay"
-        self.port = free_port()
+        self.host = host
+        self.port = free_port(host)
         self.env = clean_environment(**(env or {}))
         self.config = {
             "state_dir": str(self.state_dir),
-            "https_listen": f"127.0.0.1:{self.port}",
+            "https_listen": f"{host}:{self.port}",
             "http_listen": "off",
             "metrics_listen": "127.0.0.1:0",
-            "public_url": f"https://127.0.0.1:{self.port}",
+            "public_url": f"https://{host}:{self.port}",
             "certificates": [{"certificate": str(file), "key": str(key)} for file, key in certificates],
             "log_level": "debug",
             "drain_timeout": "500ms",
