@@ -51,7 +51,7 @@ Result<LogLevel> parse_log_level(std::string_view text) {
     if (text == "info") return LogLevel::info;
     if (text == "warn" || text == "warning") return LogLevel::warn;
     if (text == "error") return LogLevel::error;
-    return fail(Errc::invalid_argument, "log level must be trace, debug, info, warn or error");
+    return fail(Errc::invalid_argument, "\"" + std::string(text.substr(0, 64)) + "\" is none of trace, debug, info, warn, error");
 }
 
 std::string format_event(LogFormat format, std::string_view level, std::string_view event,

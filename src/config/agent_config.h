@@ -28,7 +28,7 @@ struct ServiceConfig {
     std::optional<Url> url{};       // http, https or tcp; unset: the built-in search for Home Assistant
     std::string tls_server_name{};  // "": the url's host
     TargetTrust trust = TargetTrust::automatic;
-    std::string pin{};              // with TargetTrust::pin: SHA-256 of the SPKI, 32 octets
+    std::string pin{};              // with TargetTrust::pin: SHA-256 of the SPKI as base64url
     bool operator==(const ServiceConfig&) const = default;
 };
 
@@ -43,7 +43,7 @@ struct AgentConfig {
     Secret enroll{};                     // an enrolment code, white space removed
     std::filesystem::path enroll_file{}; // holds one
     std::filesystem::path ca_file{};     // instead of the system's CAs
-    std::string pin{};                   // of the relay's identity key: SHA-256 of the SPKI, 32 octets; "": CAs decide
+    std::string pin{};                   // of the relay's identity key: SHA-256 of the SPKI as base64url; "": CAs decide
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::key_value;
     std::chrono::milliseconds heartbeat_interval{30'000};

@@ -108,7 +108,7 @@ TEST(AgentConfig, ReadsHowToTrustAService) {
     EXPECT_EQ(services[1].tls_server_name, "camera.lan");
     EXPECT_EQ(services[1].trust, TargetTrust::system_ca);
     EXPECT_EQ(services[2].trust, TargetTrust::pin);
-    EXPECT_EQ(services[2].pin, std::string(32, '\0'));
+    EXPECT_EQ(services[2].pin, kPin);
 }
 
 TEST(AgentConfig, TakesBothNamesOfTheRelay) {
@@ -130,7 +130,7 @@ TEST(AgentConfig, TakesAnEnrolmentCodeThatWasWrapped) {
 }
 
 TEST(AgentConfig, ReadsAPin) {
-    EXPECT_EQ(load(file("pin: " + std::string(kPin))).pin, std::string(32, '\0'));
+    EXPECT_EQ(load(file("pin: " + std::string(kPin))).pin, kPin);
     EXPECT_FALSE(parse_pin("sha256:"));
     EXPECT_FALSE(parse_pin(std::string(kPin) + "A"));
 }
@@ -146,7 +146,7 @@ TEST(AgentConfig, NamesFileLineAndKey) {
         {"\nrelay_ulr: wss://a", "agent.yaml:2: unknown key \"relay_ulr\" (did you mean \"relay_url\"?)"},
         {"relay_url: http://a.example", "agent.yaml:1: relay_url: \"http://a.example\": must begin with "},
         {"server_url: a.example", "agent.yaml:1: server_url: \"a.example\": must begin with "},
-        {"relay_url: ws://a.example", "agent.yaml:1: relay_url: \"ws://a.example\": ws:// is allowed to this machine only: write wss://"},
+        {"relay_url: ws://a.example", "agent.yaml:1: relay_url: \"ws://a.example\": ws:// is allowed to loopback (this machine) only: write wss://"},
         {"relay_url: wss://a\nserver_url: wss://b", "agent.yaml:2: server_url: is another name of relay_url; keep one of them"},
         {"api_key: x", "agent.yaml: relay_url: missing: the relay's address, like wss://relay.example.org (set it in the configuration, "
                        "with --relay-url or as environment SALLYPORT_RELAY_URL)"},

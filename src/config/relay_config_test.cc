@@ -101,7 +101,7 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"https_listen: [1]", "relay.yaml:1: https_listen: one value is expected, not a list or map"},
         {"public_url: relay.example.org", "relay.yaml:1: public_url: \"relay.example.org\": must begin with https:// or http://"},
         {"base_domain: a..b", "relay.yaml:1: base_domain: "},
-        {"log_level: loud", "relay.yaml:1: log_level: log level must be trace, debug, info, warn or error"},
+        {"log_level: loud", "relay.yaml:1: log_level: \"loud\" is none of trace, debug, info, warn, error"},
         {"log_format: xml", "relay.yaml:1: log_format: \"xml\" is none of key_value, json"},
         {"access_log: maybe", "relay.yaml:1: access_log: \"maybe\" is none of true, false, yes, no, on, off"},
         {"offline_grace: 5", "relay.yaml:1: offline_grace: \"5\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)"},
@@ -115,7 +115,7 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"certificates:\n  - certificate: a.pem\n    key: a.key\n    keys: x",
          "relay.yaml:4: unknown key \"certificates[0].keys\" (did you mean \"key\"?)"},
         {"threads: 2\nthreads: 3", "relay.yaml:2: key \"threads\" stands here for the second time (first in line 1)"},
-        {"log_level: loud\nthreads: x\n", "relay.yaml:1: log_level: log level must be trace, debug, info, warn or error*\nrelay.yaml:2: threads: \"x\" is no whole number from 0 to 256"},
+        {"log_level: loud\nthreads: x\n", "relay.yaml:1: log_level: \"loud\" is none of trace, debug, info, warn, error*\nrelay.yaml:2: threads: \"x\" is no whole number from 0 to 256"},
     };
     for (const auto& row : rows) {
         const auto config = load_relay_config(file(std::string(row.text)));

@@ -130,10 +130,10 @@ private:
 
 Result<std::string> parse_pin(std::string_view text) {
     if (text.starts_with("sha256:")) text.remove_prefix(7);
-    auto octets = from_base64url(text);
+    const auto octets = from_base64url(text);
     if (!octets || octets->size() != kPinSize)
         return fail(Errc::invalid_config, "a pin is 43 characters of A-Z a-z 0-9 - _ (the relay prints its own at the start)");
-    return octets;
+    return std::string(text);
 }
 
 std::vector<ServiceConfig> read_services(Reader& reader) {

@@ -16,7 +16,7 @@ namespace sallyport {
 // What is wrong is told to the reader. Gives the built-in service if the key is unset.
 std::vector<ServiceConfig> read_services(Reader& reader);
 
-// "sha256:" or nothing, then 43 characters of base64url: 32 octets.
+// "sha256:" or nothing, then 43 characters of base64url, which stand for 32 octets; gives those characters.
 Result<std::string> parse_pin(std::string_view text);
 
 }  // namespace sallyport

@@ -92,7 +92,7 @@ Result<Url> parse_relay_url(std::string_view text) {
     if (url->scheme == "https") url->scheme = "wss";
     const Authority authority{.host = url->host, .kind = url->host_kind, .port = {}};
     if (url->scheme == "ws" && !authority.is_loopback())
-        return refuse(text, "ws:// is allowed to this machine only: write wss://");
+        return refuse(text, "ws:// is allowed to loopback (this machine) only: write wss://");
     return url;
 }
 

@@ -40,7 +40,7 @@ TEST(Url, ReadsRelays) {
     EXPECT_EQ(parse_relay_url("ws://127.0.0.1:8080")->port, 8080);
     EXPECT_TRUE(parse_relay_url("ws://localhost"));
     EXPECT_EQ(parse_relay_url("ws://relay.example.org").error().detail,
-              "\"ws://relay.example.org\": ws:// is allowed to this machine only: write wss://");
+              "\"ws://relay.example.org\": ws:// is allowed to loopback (this machine) only: write wss://");
     EXPECT_FALSE(parse_relay_url("http://relay.example.org"));
     EXPECT_FALSE(parse_relay_url("wss://relay.example.org/a b"));
     EXPECT_FALSE(parse_relay_url("wss://relay.example.org/\r\nX: y"));
