@@ -8,12 +8,11 @@ void OriginConnection::end_use(TimePoint now) {
     received_.shrink();
 }
 
-void OriginConnection::settle() {
-    const std::size_t left = received_.size();
-    if (uncredited_ <= left) return;
-    const std::size_t used = uncredited_ - left;
-    uncredited_ = left;
-    if (stream_ && end_ != End::reset) stream_->consumed(used);
+void OriginConnection::give_credit(ByteCount up_to) {
+    if (up_to <= octets_credited_) return;
+    const ByteCount octets = up_to - octets_credited_;
+    octets_credited_ = up_to;
+    if (stream_ && end_ != End::reset) stream_->consumed(octets);
 }
 
 void OriginConnection::wake() {
@@ -34,7 +33,7 @@ void OriginConnection::on_stream_refused(const Refusal& refusal) {
 
 void OriginConnection::on_stream_octets(Octets octets) {
     if (!user_) return cut();  // nobody has asked for anything
-    uncredited_ += octets.size();
+    octets_received_ += octets.size();
     received_.hold(octets);
     user_->on_origin_octets();
     received_.keep_rest();

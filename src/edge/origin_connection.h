@@ -39,7 +39,9 @@ public:
 
     ReceivedOctets& received() { return received_; }
     // Gives the credit of what was taken out of received() back; call it after each round.
-    void settle();
+    void settle() { give_credit(octets_received_ - received_.size()); }
+    // Gives it back for what is still in received() as well: more must come before it can be used (a head, bounded by itself).
+    void ask_for_more() { give_credit(octets_received_); }
     End end() const { return end_; }
     const Error& error() const { return error_; }  // of End::reset
     void wake();
@@ -54,13 +56,15 @@ private:
     void on_stream_reset(const Error& error) override;
     Stream::Pulled on_stream_pull(MutableOctets room) override;
     void finish(End end);
+    void give_credit(ByteCount up_to);
 
     std::string agent_id_;
     std::string target_;
     StreamPtr stream_;
     User* user_ = nullptr;
     ReceivedOctets received_;
-    std::size_t uncredited_ = 0;  // octets received and not yet given back as credit
+    ByteCount octets_received_ = 0;
+    ByteCount octets_credited_ = 0;
     End end_ = End::none;
     Error error_{Errc::reset, {}};
     TimePoint idle_since_{};

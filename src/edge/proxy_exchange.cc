@@ -241,6 +241,7 @@ bool ProxyExchange::read_answer_head() {
     if (!read) {
         if (read.error().code != Errc::need_more) fail(problem::kOriginBadAnswer, read.error().detail);
         else if (origin_->end() != OriginConnection::End::none) on_origin_lost();
+        else origin_->ask_for_more();  // a head may be as long as the window
         return false;
     }
     in.consume(*read);

@@ -492,6 +492,20 @@ TEST_F(ProxyExchangeTest, Answers502ToWhatIsNoHttp) {
     }
 }
 
+TEST_F(ProxyExchangeTest, GivesCreditForAHeadThatIsLongerThanTheWindow) {
+    edge->say(kGet);
+    std::string head = "HTTP/1.1 200 OK\r\nX: " + std::string(60'000, 'x');
+    origin().say(head);
+    EXPECT_EQ(origin().consumed, head.size());
+    origin().say("\r\nContent-Length: 1\r\n\r\ny");
+    EXPECT_EQ(origin().consumed, head.size() + 24);
+    EXPECT_THAT(edge->heard(), EndsWith("\r\n\r\ny"));
+
+    edge->say(kGet);
+    origin().say("HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'));
+    EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 502"));
+}
+
 TEST_F(ProxyExchangeTest, TellsRefusalsApart) {
     struct Row {
         Refusal refusal;
