@@ -120,7 +120,7 @@ DialFailure judge_answer(const ResponseHead& head, std::string_view content, boo
         return {Kind::not_recognised, "the relay doesn't take the enrolment code (404)", std::string(kNewCode),
                 retry_after};
     if (head.status == 404) {
-        return {Kind::not_recognised, "the relay doesn't know this agent (404)",
+        return {Kind::not_recognised, "the relay doesn't know this credential (404)",
                 "enrol anew with --enroll and a code from `sallyport admin agent rotate NAME`; check that the address "
                 "is the relay's",
                 retry_after};

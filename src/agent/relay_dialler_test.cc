@@ -79,7 +79,7 @@ TEST_F(RelayDiallerTest, TellsWhatRefusalsMean) {
         Kind kind;
         const char* reason;
     } rows[] = {
-        {"unknown", test::http_answer(404, "<h1>not here</h1>"), Kind::not_recognised, "doesn't know this agent"},
+        {"unknown", test::http_answer(404, "<h1>not here</h1>"), Kind::not_recognised, "doesn't know this credential"},
         {"expired code", "HTTP/1.1 403 X\r\nSallyport-Refused: enrolment_expired\r\nContent-Length: 0\r\n\r\n",
          Kind::not_recognised, "expired"},
         {"disabled", "HTTP/1.1 403 X\r\nSallyport-Refused: disabled\r\nContent-Length: 0\r\n\r\n", Kind::forbidden,
