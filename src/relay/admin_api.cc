@@ -452,6 +452,7 @@ std::string_view take_segment(std::string_view& path) {
 }
 
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+    if (path.ends_with('/')) return std::nullopt;
     std::vector<std::string> arguments;
     while (!pattern.empty() && !path.empty()) {
         const std::string_view wanted = take_segment(pattern);

@@ -1,0 +1,231 @@
+#include "relay/admin_api.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/random.h"
+#include "relay/openapi.h"
+#include "relay/state_dir.h"
+#include "store/credential.h"
+#include "wire/enrolment_code.h"
+
+namespace sallyport::relay {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+class Host final : public AdminHost {
+public:
+    Facts facts() override { return given; }
+    std::size_t open_connections() override { return 3; }
+    void refresh(store::Store&) override { ++refreshed; }
+    Result<std::vector<std::string>> reload(store::Store&) override {
+        if (broken) return fail(Errc::invalid_config, "relay.yaml:1: broken");
+        return std::vector<std::string>{"threads changes at the next start"};
+    }
+    Result<std::vector<store::BackupFile>> backup_files() override { return std::vector<store::BackupFile>{}; }
+
+    Facts given;
+    int refreshed = 0;
+    bool broken = false;
+};
+
+class AdminApiTest : public testing::Test {
+protected:
+    AdminApiTest() {
+        EXPECT_TRUE(prepare_state_dir(folder_));
+        store_ = std::move(store::Store::open(folder_ / "relay.db", {"test", wall_now()}).value());
+        host_.given.public_url = "https://relay.example.org";
+        host_.given.pin = std::string(43, 'A');
+        host_.given.state_dir = folder_;
+    }
+    ~AdminApiTest() override {
+        store_.reset();
+        fs::remove_all(folder_);
+    }
+    LocalResponse ask(std::string method, std::string path, std::string content = {}) {
+        return answer_admin({std::move(method), "/api/v1/" + path, "", std::move(content)}, *store_, live_, host_);
+    }
+    json::object ask_json(std::string method, std::string path, std::string content = {}) {
+        const LocalResponse response = ask(std::move(method), std::move(path), std::move(content));
+        EXPECT_LT(response.status, 300) << response.content;
+        return json::parse(response.content).as_object();
+    }
+
+    fs::path folder_ = fs::temp_directory_path() / ("admin-" + random_token(8));
+    std::unique_ptr<store::Store> store_;
+    Host host_;
+    std::vector<LiveAgent> live_;
+};
+
+TEST_F(AdminApiTest, AddsAnAgentWithARouteAndACodeThatNamesTheRelay) {
+    const auto answer = ask_json("POST", "agents", R"({"name":"home","hostnames":["home.example.org"],
+        "targets":[{"name":"web","url":"http://127.0.0.1:8123"}]})");
+    const auto code = parse_enrolment_code(std::string_view(answer.at("enroll").as_string()));
+    ASSERT_TRUE(code) << code.error().detail;
+    EXPECT_EQ(code->public_url, "https://relay.example.org");
+    EXPECT_EQ(code->pin, host_.given.pin);
+    ASSERT_EQ(code->targets.size(), 1u);
+    EXPECT_EQ(code->targets[0].url, "http://127.0.0.1:8123");
+    const auto& route = answer.at("agent").at("routes").at(0).as_object();
+    EXPECT_EQ(route.at("target").as_string(), "web") << "the first proposed target";
+    EXPECT_EQ(host_.refreshed, 1);
+    EXPECT_TRUE(store_->redeem_enrolment({code->agent_id}, code->secret.reveal(), store::AgentKey{std::byte{1}}, wall_now()));
+}
+
+TEST_F(AdminApiTest, GivesTokensAndDeviceSecretsThatProve) {
+    const auto token = ask_json("POST", "agents", R"({"name":"a","credential":"token"})");
+    EXPECT_TRUE(store_->check_token(std::string_view(token.at("api_key").as_string())));
+    const auto device = ask_json("POST", "agents", R"({"name":"b","credential":"device"})");
+    EXPECT_TRUE(store_->check_device({std::string(device.at("device_id").as_string())}, std::string_view(device.at("secret").as_string())));
+    EXPECT_FALSE(device.contains("enroll"));
+}
+
+TEST_F(AdminApiTest, EnrolsAPastedKeyWithoutACode) {
+    const auto answer = ask_json("POST", "agents", R"({"name":"home","public_key":")" + std::string(43, 'A') + R"("})");
+    EXPECT_FALSE(answer.contains("enroll"));
+    EXPECT_TRUE(store_->find_key(store::AgentKey{}));
+}
+
+TEST_F(AdminApiTest, GivesABaseDomainsNameWhereNoneIsGiven) {
+    host_.given.base_domain = "example.org";
+    const auto answer = ask_json("POST", "agents", R"({"name":"home"})");
+    EXPECT_EQ(answer.at("agent").at("routes").at(0).at("hostname").as_string(), "home.example.org");
+}
+
+TEST_F(AdminApiTest, TellsWhatIsWrongAndWhere) {
+    ASSERT_EQ(ask("POST", "agents", R"({"name":"home","hostnames":["home.example.org"]})").status, 201);
+    struct {
+        std::string method, path, content;
+        int status;
+        std::string reason, field;
+    } const rows[] = {
+        {"POST", "agents", "{broken", 400, "protocol", ""},
+        {"POST", "agents", "[]", 400, "protocol", ""},
+        {"POST", "agents", "{}", 422, "invalid_argument", "name"},
+        {"POST", "agents", R"({"name":7})", 422, "invalid_argument", "name"},
+        {"POST", "agents", R"({"name":"bad name"})", 422, "invalid_argument", "name"},
+        {"POST", "agents", R"({"name":"x","hostname":"h"})", 422, "invalid_argument", "hostname"},
+        {"POST", "agents", R"({"name":"x","hostnames":["no_host!"]})", 422, "invalid_argument", "hostnames"},
+        {"POST", "agents", R"({"name":"x","targets":[{"name":"t","url":"ftp://a"}]})", 422, "invalid_argument", "targets"},
+        {"POST", "agents", R"({"name":"x","targets":[{"name":"T t","url":"http://a:1"}]})", 422, "invalid_argument", "targets"},
+        {"POST", "agents", R"({"name":"x","targets":[{"name":"t"}]})", 422, "invalid_argument", "url"},
+        {"POST", "agents", R"({"name":"x","credential":"password"})", 422, "invalid_argument", "credential"},
+        {"POST", "agents", R"({"name":"x","public_key":"short"})", 422, "invalid_argument", "public_key"},
+        {"POST", "agents", R"({"name":"home"})", 409, "conflict", ""},
+        {"POST", "agents", R"({"name":"x","hostnames":["home.example.org"]})", 409, "conflict", ""},
+        {"GET", "agents/nobody", "", 404, "not_found", ""},
+        {"DELETE", "agents/nobody", "", 404, "not_found", ""},
+        {"PATCH", "agents/home", R"({"enabled":"yes"})", 422, "invalid_argument", "enabled"},
+        {"POST", "routes", R"({"hostname":"a.example.org","agent":"nobody"})", 404, "not_found", "agent"},
+        {"POST", "routes", R"({"hostname":"home.example.org","agent":"home"})", 409, "conflict", ""},
+        {"POST", "routes", R"({"hostname":"a.example.org","agent":"home","path_prefix":"x"})", 422, "invalid_argument", "path_prefix"},
+        {"POST", "routes", R"({"hostname":"a.example.org","agent":"home","request_timeout":"30"})", 422, "invalid_argument", "request_timeout"},
+        {"POST", "routes", R"({"hostname":"a.example.org","agent":"home","forward_client_ip":"maybe"})", 422, "invalid_argument", "forward_client_ip"},
+        {"PATCH", "routes/nothing", "{}", 404, "not_found", ""},
+        {"PUT", "agents", "{}", 405, "method_not_allowed", ""},
+        {"GET", "nothing", "", 404, "not_found", ""},
+        {"GET", "agents/", "", 404, "not_found", ""},
+        {"GET", "agents/home/x/y", "", 404, "not_found", ""},
+    };
+    const auto before = store_->load_snapshot();
+    for (const auto& row : rows) {
+        const LocalResponse response = ask(row.method, row.path, row.content);
+        EXPECT_EQ(response.status, row.status) << row.method << " " << row.path << " " << row.content;
+        const auto error = json::parse(response.content).at("error").as_object();
+        EXPECT_EQ(error.at("reason").as_string(), row.reason) << row.path << " " << row.content;
+        EXPECT_EQ(error.contains("field") ? std::string(error.at("field").as_string()) : "", row.field) << row.content;
+        EXPECT_FALSE(error.at("detail").as_string().empty());
+    }
+    const auto after = store_->load_snapshot();
+    EXPECT_EQ(before->agents, after->agents);
+    EXPECT_EQ(before->routes, after->routes);
+    EXPECT_EQ(host_.refreshed, 1) << "only the first request changed anything";
+}
+
+TEST_F(AdminApiTest, ChangesARouteMemberByMember) {
+    (void)ask_json("POST", "agents", R"({"name":"home"})");
+    const auto added = ask_json("POST", "routes", R"({"hostname":"a.example.org","agent":"home","path_prefix":"/p","request_timeout":"2m"})");
+    const auto& route = added.at("route").as_object();
+    EXPECT_EQ(route.at("request_timeout").as_string(), "2m0s");
+    EXPECT_EQ(route.at("url").as_string(), "https://a.example.org/p/");
+    const std::string path = "routes/" + std::string(route.at("id").as_string());
+    const auto changed = ask_json("PATCH", path, R"({"enabled":false,"preserve_host":false,"request_timeout":null})").at("route").as_object();
+    EXPECT_FALSE(changed.at("enabled").as_bool());
+    EXPECT_FALSE(changed.at("preserve_host").as_bool());
+    EXPECT_TRUE(changed.at("request_timeout").is_null());
+    EXPECT_EQ(changed.at("path_prefix").as_string(), "/p");
+    EXPECT_EQ(ask_json("GET", "routes").at("routes").as_array().size(), 1u);
+    (void)ask_json("DELETE", path);
+    EXPECT_EQ(ask_json("GET", "routes").at("routes").as_array().size(), 0u);
+}
+
+TEST_F(AdminApiTest, RotatesDisablesAndRemoves) {
+    const auto first = ask_json("POST", "agents", R"({"name":"home","credential":"token"})");
+    const auto second = ask_json("POST", "agents/home/rotate", R"({"credential":"token"})");
+    EXPECT_FALSE(store_->check_token(std::string_view(first.at("api_key").as_string())));
+    EXPECT_TRUE(store_->check_token(std::string_view(second.at("api_key").as_string())));
+    (void)ask_json("PATCH", "agents/home", R"({"enabled":false})");
+    EXPECT_EQ(store_->check_token(std::string_view(second.at("api_key").as_string())).error().code, Errc::refused);
+    (void)ask_json("DELETE", "agents/home");
+    EXPECT_TRUE(ask_json("GET", "agents").at("agents").as_array().empty());
+    EXPECT_GE(ask_json("GET", "audit").at("audit").as_array().size(), 4u);
+}
+
+TEST_F(AdminApiTest, ShowsWhoIsConnectedAndWhatToMind) {
+    (void)ask_json("POST", "agents", R"({"name":"home","hostnames":["home.example.org"]})");
+    auto view = std::make_shared<AgentView>();
+    view->name = "home";
+    view->targets = {{.name = "homeassistant", .forwarded_for = AgentView::ForwardedFor::refused, .trusted_networks = true, .home_assistant = true}};
+    live_.push_back({.agent_id = store_->find_agent("home")->id.text, .peer = "192.0.2.1", .version = "0.1.0", .connected_at = wall_now(),
+                     .round_trip = std::chrono::microseconds(1500), .open_streams = 2, .requests_in_flight = 1, .view = view});
+    const auto agent = ask_json("GET", "agents/home").at("agent").as_object();
+    EXPECT_TRUE(agent.at("online").as_bool());
+    EXPECT_DOUBLE_EQ(agent.at("tunnel").at("round_trip_ms").as_double(), 1.5);
+    const auto status = ask_json("GET", "status");
+    EXPECT_EQ(status.at("agents").at("online").as_int64(), 1);
+    ASSERT_EQ(status.at("warnings").as_array().size(), 1u);
+    EXPECT_NE(status.at("warnings").at(0).as_string().find("trusted_networks"), json::string::npos);
+}
+
+TEST_F(AdminApiTest, ReloadsOrSaysWhyNot) {
+    EXPECT_EQ(ask_json("POST", "reload").at("notes").as_array().size(), 1u);
+    host_.broken = true;
+    const LocalResponse failed = ask("POST", "reload");
+    EXPECT_EQ(failed.status, 422);
+    EXPECT_NE(failed.content.find("relay.yaml:1"), std::string::npos);
+}
+
+TEST_F(AdminApiTest, HandsOutABackupAndLeavesNoCopy) {
+    (void)ask_json("POST", "agents", R"({"name":"home"})");
+    const LocalResponse response = ask("POST", "backup");
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(response.content_type, "application/octet-stream");
+    EXPECT_GT(response.content.size(), 1000u);
+    for (const auto& entry : fs::directory_iterator(folder_)) EXPECT_FALSE(entry.path().filename().string().starts_with(".backup")) << entry.path();
+}
+
+TEST(EnrolmentUrl, IsTheBestAddressThatIsKnown) {
+    const std::vector<store::Route> routes{{.hostname = "*.example.org"}, {.hostname = "home.example.org"}};
+    AdminHost::Facts facts;
+    EXPECT_EQ(enrolment_url(facts, {}).error().code, Errc::invalid_argument);
+    facts.base_domain = "example.org";
+    facts.port = {8443};
+    EXPECT_EQ(enrolment_url(facts, {}).value(), "https://example.org:8443");
+    EXPECT_EQ(enrolment_url(facts, routes).value(), "https://home.example.org:8443");
+    facts.loopback_url = "https://127.0.0.1:8443";
+    EXPECT_EQ(enrolment_url(facts, routes).value(), "https://127.0.0.1:8443");
+    facts.public_url = "https://relay.example.org";
+    EXPECT_EQ(enrolment_url(facts, routes).value(), "https://relay.example.org");
+}
+
+TEST(OpenApi, IsJsonAndDescribesEachPath) {
+    const auto document = json::parse(kOpenApiDocument);
+    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/routes", "/routes/{id}"})
+        EXPECT_TRUE(document.at("paths").as_object().contains(path)) << path;
+}
+
+}  // namespace
+}  // namespace sallyport::relay
