@@ -294,7 +294,7 @@ void Http1Connection::begin_answer(ResponseHead& head) {
 void Http1Connection::finish(const FieldSection& trailers) {
     answer_.end(trailers);
     close_request();
-    if (!persistent_) {
+    if (!persistent_ || context_.draining) {  // an answer begun before the drain didn't say "close", but is the last one too
         begin_ending();
     } else if (content_.done()) {
         become_idle();
