@@ -96,7 +96,9 @@ def test_a_relay_that_stops_in_order_lets_answers_end(world):
         origin.call(app.feed(None))
         visitor.read_until(b"data: last\n\n")
         visitor.read_until(b"0\r\n\r\n")
-        stopping.join(30)
+        assert visitor.read_to_end() == b"", "the last answer of this connection"
+    stopping.join(10)
+    assert not stopping.is_alive(), "nothing is left to wait for"
     mark = tunnel.agent.program.mark()
     tunnel.relay.start()
     tunnel.agent.wait_until_connected(after=mark)
