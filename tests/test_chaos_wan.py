@@ -49,7 +49,8 @@ async def echo_numbers(websocket, numbers, size=20):
 
 # --- networks that are bad all the time ---
 
-def test_everything_is_exact_over_a_network_that_loses_delays_and_reorders(wan, tunnel):
+def test_everything_is_exact_over_a_network_that_loses_delays_and_reorders(wan, world):
+    tunnel = DistantTunnel(wan, world, NumberedHome())
     wan.set(delay_ms=20, jitter_ms=10, loss=0.5, burst=2, reorder=1, reorder_ms=5)
     download, upload = Download(tunnel, 2 * MIB), Upload(tunnel, 2 * MIB)
     with_websocket(tunnel, lambda websocket: echo_numbers(websocket, range(300), 200))
