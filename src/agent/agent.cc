@@ -43,7 +43,8 @@ Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObse
       setup_(std::move(setup)),
       observer_(observer),
       trust_(workers, log, setup_.state),
-      scout_(loop, workers, trust_, log, setup_.targets, [this] { send_targets(); }),
+      scout_(
+          loop, workers, trust_, log, setup_.targets, [this] { send_targets(); }, TargetScout::Pace{}),
       back_off_(setup_.reconnect_base, setup_.reconnect_max),
       redial_(loop, [this] { dial(); }),
       patience_(loop, [this] {

@@ -61,11 +61,12 @@ bool needs_forwarded_for(const HomeAssistantFindings& findings) {
 
 std::string advice_of(const HomeAssistantFindings& findings) {
     if (!findings.home_assistant || findings.forwarded_for == ForwardedForSupport::accepted) return {};
-    const std::string cure =
+    // "localhost" may mean either, from one connection to the next.
+    const bool loopback = findings.local_ip.starts_with("127.") || findings.local_ip == "::1";
+    std::string cure =
         "in Home Assistant (Settings > System > Network, or http: in configuration.yaml) set use_x_forwarded_for: "
-        "true, "
-        "trusted_proxies: " +
-        findings.local_ip;
+        "true, ";
+    cure += "trusted_proxies: " + (loopback ? "127.0.0.1, ::1" : findings.local_ip);
     if (findings.trusted_networks) return "not served, trusted_networks would let anyone in without password; " + cure;
     return "every visitor looks like " + findings.local_ip + " to it; " + cure;
 }

@@ -156,7 +156,7 @@ TEST_F(OriginPipeTest, GivesNoCreditForWhatTheOriginDoesntTake) {
 }
 
 TEST_F(OriginPipeTest, SendsAtMostAQuantumAtOnce) {
-    const std::string much(200'000, 'x');
+    const std::string much(3 * Transport::kSendQuantum + 1, 'x');
     FakeOrigin& origin = connect();
     origin.room = 2;
     visitor_sends(much);

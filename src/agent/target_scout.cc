@@ -44,8 +44,14 @@ struct TargetScout::Known {
 };
 
 TargetScout::TargetScout(Loop& loop, Workers& workers, OriginTrust& trust, Log& log, const TargetTable& table,
-                         std::function<void()> on_change)
-    : loop_(loop), workers_(workers), trust_(trust), log_(log), table_(table), on_change_(std::move(on_change)) {}
+                         std::function<void()> on_change, Pace pace)
+    : loop_(loop),
+      workers_(workers),
+      trust_(trust),
+      log_(log),
+      table_(table),
+      on_change_(std::move(on_change)),
+      pace_(pace) {}
 
 TargetScout::~TargetScout() = default;
 
@@ -62,13 +68,13 @@ TargetScout::Known& TargetScout::known_of(const Target& target) {
 void TargetScout::prepare(const Target& target, Ready ready) {
     if (!target.is_http()) return ready(target);
     Known& known = known_of(target);
-    const bool fresh = !known.depends_on_providers() || loop_.now() - known.asked_at < kAgain;
+    const bool fresh = !known.depends_on_providers() || loop_.now() - known.asked_at < pace_.again;
     if (known.state == State::known && fresh) return ready(known.target);
     if (known.waiting.size() >= kMaxWaiting)
         return ready(
             std::unexpected(make_refusal(ProxyError::connection_limit_reached, "too many wait for this target")));
     known.waiting.push_back(std::move(ready));
-    if (!known.supposed_home_assistant() && !known.patience.running()) known.patience.start(kPatience);
+    if (!known.supposed_home_assistant() && !known.patience.running()) known.patience.start(pace_.patience);
     if (known.state == State::known) return ask_for_providers(known);
     ask(known);
 }
@@ -184,7 +190,7 @@ void TargetScout::look_at(const std::vector<std::string>& names) {
 
 void TargetScout::look_again() {
     for (auto& [name, known] : known_)
-        if (known->state != State::asking && loop_.now() - known->asked_at >= kAgain) ask(*known);
+        if (known->state != State::asking && loop_.now() - known->asked_at >= pace_.again) ask(*known);
 }
 
 void TargetScout::forget(std::string_view name) {

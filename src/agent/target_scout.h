@@ -20,16 +20,18 @@ namespace sallyport {
 
 class TargetScout {
 public:
-    // At the relay's wish a target is asked no more often than this; and what was found out about a Home Assistant that
-    // doesn't take X-Forwarded-For is taken to hold no longer: its next stream waits until the login providers were
-    // read anew.
-    static constexpr std::chrono::minutes kAgain{1};
-    // What a stream waits at most for a target that nothing speaks for being a Home Assistant.
-    static constexpr std::chrono::seconds kPatience{2};
+    struct Pace {
+        // At the relay's wish a target is asked no more often than this; and what was found out about a Home Assistant
+        // that doesn't take X-Forwarded-For is taken to hold no longer: its next stream waits until the login providers
+        // were read anew.
+        std::chrono::milliseconds again{60'000};
+        // What a stream waits at most for a target that nothing speaks for being a Home Assistant.
+        std::chrono::milliseconds patience{2'000};
+    };
 
     // on_change: reports() says something new.
     TargetScout(Loop& loop, Workers& workers, OriginTrust& trust, Log& log, const TargetTable& table,
-                std::function<void()> on_change);
+                std::function<void()> on_change, Pace pace);
     ~TargetScout();
     TargetScout(const TargetScout&) = delete;
     TargetScout& operator=(const TargetScout&) = delete;
@@ -69,6 +71,7 @@ private:
     Log& log_;
     const TargetTable& table_;
     std::function<void()> on_change_;
+    Pace pace_;
     std::map<std::string, std::unique_ptr<Known>, std::less<>> known_;
 };
 

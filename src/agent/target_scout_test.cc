@@ -9,7 +9,7 @@ class TargetScoutTest : public testing::Test {
 protected:
     void use(std::vector<Target> entries) {
         table = TargetTable(std::move(entries), TargetTable::AnyTarget::refused);
-        scout = std::make_unique<TargetScout>(loop, workers, trust, log, table, [this] { ++changes; });
+        scout = std::make_unique<TargetScout>(loop, workers, trust, log, table, [this] { ++changes; }, pace);
     }
     std::expected<Target, Refusal> prepare(const std::string& name) {
         std::optional<std::expected<Target, Refusal>> result;
@@ -25,6 +25,7 @@ protected:
     OriginTrust trust{workers, log, std::nullopt};
     TargetTable table{{}, TargetTable::AnyTarget::refused};
     std::unique_ptr<TargetScout> scout;
+    TargetScout::Pace pace;
     int changes = 0;
 };
 
@@ -58,6 +59,35 @@ TEST_F(TargetScoutTest, AStreamWaitsUntilTheRelayKnowsAboutTrustedNetworks) {
     EXPECT_EQ(changes, 1);
     EXPECT_TRUE(report().trusted_networks);
     EXPECT_TRUE(prepare("ha")) << "now it is the relay's decision";
+}
+
+TEST_F(TargetScoutTest, TrustedNetworksThatCameLaterAreNoticedBeforeTheNextStream) {
+    pace.again = std::chrono::milliseconds(0);
+    test::PretendedHomeAssistant answers;
+    std::size_t forwarded = 0;
+    test::LoopbackOrigin home(loop, [&](test::OriginPeer& peer) {
+        forwarded += peer.received.find("X-Forwarded-For") != std::string::npos;
+        answers(peer);
+    });
+    use({test::make_target("ha", home.url("http"))});
+    ASSERT_TRUE(prepare("ha"));
+    ASSERT_TRUE(prepare("ha"));
+    answers.trusted_networks = true;
+    const auto refused = prepare("ha");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, 503);
+    EXPECT_TRUE(report().trusted_networks);
+    EXPECT_EQ(forwarded, 1u) << "Home Assistant logs an error for each";
+    home.stop();
+    home.peers.clear();
+    EXPECT_FALSE(prepare("ha"));
+}
+
+TEST_F(TargetScoutTest, AStreamDoesntWaitLongForWhatIsHardlyHomeAssistant) {
+    pace.patience = std::chrono::milliseconds(10);
+    test::LoopbackOrigin silent(loop, {});
+    use({test::make_target("radio", silent.url("http"))});
+    EXPECT_TRUE(prepare("radio"));
 }
 
 TEST_F(TargetScoutTest, TrustedNetworksAreHarmlessWhereTheFieldIsTaken) {
