@@ -98,6 +98,7 @@ Result<std::shared_ptr<const ClientTls>> make_relay_tls(const Url& relay, const 
                                                         const std::filesystem::path& ca_file) {
     if (relay.scheme == "ws") return nullptr;
     TrustPolicy policy;
+    policy.tls13_only = true;
     policy.server_name = relay.host;
     policy.pin = pin;
     policy.ca_file = ca_file;

@@ -100,7 +100,7 @@ private:
 // Big buffers shared by everything on the loop. Each is used only within one call and never across turns, but the spare chunks.
 struct LoopBuffers {
     static constexpr std::size_t kReceive = 256 * 1024;
-    static constexpr std::size_t kSend = 64 * 1024;
+    static constexpr std::size_t kSend = 128 * 1024;
     std::vector<std::byte> received;   // octets as they come from the kernel
     std::vector<std::byte> plaintext;  // decrypted
     std::vector<std::byte> sealed;     // ciphertext on its way to one send()

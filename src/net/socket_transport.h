@@ -7,6 +7,7 @@
 
 #include "net/descriptor.h"
 #include "net/loop.h"
+#include "net/socket.h"
 #include "net/transport.h"
 
 namespace sallyport {
@@ -20,6 +21,7 @@ public:
     void end_send() override;
     void close() override;
     void abort() override;
+    void limit_unsent(ByteCount octets) override { sallyport::limit_unsent(descriptor_.get(), octets); }
     const SocketAddress& peer_address() const override { return peer_; }
     const SocketAddress& local_address() const override { return local_; }
     int descriptor() const { return descriptor_.get(); }  // for socket options

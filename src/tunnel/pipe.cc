@@ -43,6 +43,7 @@ Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string rece
 Pipe::~Pipe() { drop_connection(); }
 
 void Pipe::start() {
+    transport_->limit_unsent(kStaged);
     transport_->set_owner(this);
     if (!received_at_start_.empty()) {
         std::string received = std::move(received_at_start_);
@@ -171,8 +172,7 @@ void Pipe::on_transport_error(const Error& error) { lose(error); }
 
 void Pipe::fail(Error error) {
     if (closed_) return;
-    closed_ = true;
-    drop_connection();
+    close(error.code == Errc::too_large ? 1009 : error.code == Errc::end_of_stream ? 1000 : 1002, "");
     owner_->on_pipe_failed(error);
 }
 

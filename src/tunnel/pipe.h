@@ -41,7 +41,7 @@ public:
     bool connected() const { return transport_ != nullptr; }
 
     // How many octets may wait unsent before writing stops: few, so that what comes next isn't late.
-    static constexpr ByteCount kStaged = 64_KiB;
+    static constexpr ByteCount kStaged = 128_KiB;
     bool has_room() const { return !closed_ && !retained_.full() && retained_.unsent() < kStaged; }
     // Sends if that is what is missing; if there is still no room, on_pipe_room() follows.
     bool make_room();

@@ -15,7 +15,7 @@ namespace sallyport {
 class RetainedOctets {
 public:
     // A chunk and a frame header before it fill one send of a Transport; no DATA frame crosses a chunk's end.
-    static constexpr std::size_t kChunk = 64 * 1024 - 32;
+    static constexpr std::size_t kChunk = 128 * 1024 - 32;
     // A session that has said little (most are idle for hours) gets by with this.
     static constexpr std::size_t kFirstChunk = 4 * 1024;
     static constexpr ByteCount kSaidLittle = 16 * 1024;
