@@ -37,7 +37,7 @@ class EndlessOrigin:
             while True:
                 if not select.select([], [connection], [], STALL_S)[1]:
                     self.stalled.set()
-                    select.select([], [connection], [], DEADLINE_S)
+                    select.select([], [connection], [])
                 self.sent += connection.send(block)
         finally:
             self.ended.set()

@@ -34,7 +34,7 @@ class Visitor:
 
     def __init__(self, port, hostname="home.example.test", trust=None, host="127.0.0.1", alpn=("http/1.1",), receive_buffer=None, tls=True, source=None):
         self.hostname = hostname
-        self._data = b""
+        self._data = bytearray()  # received, not yet asked for
         raw = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -76,31 +76,37 @@ class Visitor:
         try:
             data = self.socket.recv(65536)
         except (ConnectionError, ssl.SSLError) as error:
-            raise ConnectionEnded(f"cut: {error}; before it came {self._data[:200]!r}") from error
+            raise ConnectionEnded(f"cut: {error}; before it came {bytes(self._data[:200])!r}") from error
         if not data:
-            raise ConnectionEnded(f"closed; before it came {self._data[:200]!r}")
+            raise ConnectionEnded(f"closed; before it came {bytes(self._data[:200])!r}")
         self._data += data
 
     def read_until(self, mark):
-        while mark not in self._data:
+        looked_at = 0
+        while (at := self._data.find(mark, looked_at)) < 0:
+            looked_at = max(0, len(self._data) - len(mark) + 1)
             self._more()
-        found, self._data = self._data.split(mark, 1)
+        found = self._take(at)
+        del self._data[:len(mark)]
+        return found
+
+    def _take(self, octets):
+        found = bytes(self._data[:octets])
+        del self._data[:octets]
         return found
 
     def read_exactly(self, octets):
         while len(self._data) < octets:
             self._more()
-        found, self._data = self._data[:octets], self._data[octets:]
-        return found
+        return self._take(octets)
 
     def put_back(self, octets):
-        self._data = octets + self._data
+        self._data[:0] = octets
 
     def read_some(self):
         if not self._data:
             self._more()
-        found, self._data = self._data, b""
-        return found
+        return self._take(len(self._data))
 
     def read_to_end(self):
         """All until an orderly close; a cut raises ConnectionEnded."""
@@ -110,8 +116,7 @@ class Visitor:
             except (ConnectionError, ssl.SSLError) as error:
                 raise ConnectionEnded(str(error)) from error
             if not data:
-                found, self._data = self._data, b""
-                return found
+                return self._take(len(self._data))
             self._data += data
 
     def read_head(self):
@@ -136,9 +141,11 @@ class Visitor:
 
     def read_content(self, response):
         if "chunked" in response.value("Transfer-Encoding", "").lower():
+            chunks = []
             while octets := int(self.read_until(b"\r\n").split(b";")[0], 16):
-                response.content += self.read_exactly(octets)
+                chunks.append(self.read_exactly(octets))
                 assert self.read_exactly(2) == b"\r\n"
+            response.content = b"".join(chunks)
             while line := self.read_until(b"\r\n"):
                 response.trailers.append(_field(line.decode("latin-1")))
         elif (length := response.value("Content-Length")) is not None:
