@@ -236,13 +236,13 @@ TEST_F(ProxyExchangeTest, RefusesBrokenChunksOfTheVisitor) {
 // ---- Back-pressure
 
 TEST_F(ProxyExchangeTest, LeavesOctetsInTheWindowOfAVisitorThatDoesNotRead) {
-    const std::string big(200'000, 'x');
+    const std::string big(500'000, 'x');
     edge->say(kGet);
     edge->record->ready_for = 1;
-    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n";
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
     origin().say(head + big);
     const ByteCount first = origin().consumed;
-    EXPECT_LE(first, 64u * 1024);
+    EXPECT_LE(first, Transport::kSendQuantum);
     EXPECT_EQ(edge->record->sends, 1u);
     edge->become_ready(1);
     EXPECT_GT(origin().consumed, first);
@@ -677,7 +677,7 @@ TEST_F(ProxyExchangeTest, CutsAVisitorThatTakesNothing) {
     open(settings);
     edge->say(kGet);
     edge->record->ready_for = 1;
-    origin().say("HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + std::string(200'000, 'x'));
+    origin().say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(500'000, 'x'));
     wait_until([&] { return edge->record->closed; });
     EXPECT_TRUE(edge->record->aborted);
     EXPECT_TRUE(origin().reset);
@@ -689,6 +689,16 @@ TEST_F(ProxyExchangeTest, AnswersTheRestOfItsRequestsWithCloseWhileDraining) {
     edge->connection->drain();
     origin().say(kHello);
     EXPECT_THAT(edge->heard(), HasSubstr("Connection: close"));
+}
+
+TEST_F(ProxyExchangeTest, EndsAfterAnAnswerThatBeganBeforeDraining) {
+    edge->say(kGet);
+    origin().say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    edge->context.draining = true;
+    edge->connection->drain();
+    origin().say("b");
+    EXPECT_THAT(edge->heard(), EndsWith("ab"));
+    EXPECT_TRUE(edge->record->ended);
 }
 
 // ---- Routing and policy
