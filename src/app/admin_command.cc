@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
@@ -86,6 +87,8 @@ Result<> restore(const AdminContext& context, const std::filesystem::path& file,
         return {};
     }
     print("restored " + folder.string() + "; start the relay now\n");
+    if (std::ranges::any_of(restored->files, [](const std::string& name) { return name.starts_with("from-backup/"); }))
+        print("the configuration and certificates of then are in " + (folder / "from-backup").string() + "\n");
     if (restored->replaced_kept) print("what was there before is kept in " + restored->replaced_kept->string() + "\n");
     return {};
 }

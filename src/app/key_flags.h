@@ -24,6 +24,8 @@ public:
     // After parsing. Reads the file given by --config, else `default_file` if that exists. Reads it anew at each call.
     Result<ConfigSources> sources(const std::filesystem::path& default_file = {}) const;
 
+    const std::string& config_file() const { return config_file_; }  // "" if --config was not given
+
 private:
     struct Flag {
         std::string key;

@@ -24,7 +24,7 @@ int run_relay(const KeyFlags& flags) {
         return kWrongUsage;
     }
     Log log(config->log_level, config->log_format);
-    auto started = relay::Relay::start(std::move(*config), load, log);
+    auto started = relay::Relay::start({std::move(*config), load, flags.config_file()}, log);
     if (!started) {
         std::fprintf(stderr, "sallyport: %s\n", started.error().detail.c_str());
         return kFailed;

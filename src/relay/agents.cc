@@ -8,6 +8,11 @@ Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& 
 }
 
 void Agents::set_directory(const DirectoryPtr& directory) {
+    {
+        // Gates that no loop holds belong to agents that are gone, or were never online since.
+        const std::lock_guard lock(mutex_);
+        std::erase_if(gates_, [](const auto& item) { return item.second.use_count() == 1; });
+    }
     for (const auto& agents : loops_)
         agents->loop().post([&agents = *agents, directory] { agents.set_directory(directory); });
 }

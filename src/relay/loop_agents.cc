@@ -89,8 +89,8 @@ LoopAgents::~LoopAgents() = default;
 void LoopAgents::set_directory(DirectoryPtr directory) {
     directory_ = std::move(directory);
     for (const auto& [id, link] : links_) {
-        if (!still_proven(link->agent())) {
-            link->tunnel().close({Errc::unauthorized, "the agent was disabled or removed, or its credential revoked"});
+        if (const auto why = objection(link->agent())) {
+            link->tunnel().close({Errc::unauthorized, std::string(*why)});
             continue;
         }
         apply_limit(*link);
@@ -98,15 +98,21 @@ void LoopAgents::set_directory(DirectoryPtr directory) {
     }
     std::erase_if(newcomers_, [this](auto& item) {
         Arrival& arrival = item.second->arrival;
-        if (still_proven(arrival.agent)) return false;
+        if (!objection(arrival.agent)) return false;
         refuse(arrival, 403, AdmissionRefusal::disabled);
         return true;
     });
+    std::erase_if(entries_, [this](const auto& item) {
+        return !item.second.view && item.second.waiting.empty() && !directory_->agent(item.first);
+    });
 }
 
-bool LoopAgents::still_proven(const ProvenAgent& proven) const {
+std::optional<std::string_view> LoopAgents::objection(const ProvenAgent& proven) const {
     const store::Agent* known = directory_->agent(proven.agent_id);
-    return known && known->enabled == store::Enabled::yes && directory_->credential(proven.credential_id);
+    if (!known) return "the agent was removed";
+    if (known->enabled == store::Enabled::no) return "the agent is disabled";
+    if (!directory_->credential(proven.credential_id)) return "its credential was revoked";
+    return std::nullopt;
 }
 
 void LoopAgents::apply_limit(const AgentLink& link) {
@@ -121,7 +127,7 @@ void LoopAgents::apply_limit(const AgentLink& link) {
 
 void LoopAgents::admit(Arrival arrival) {
     if (closed_all_) return refuse(arrival, 503, AdmissionRefusal::overload);
-    if (!still_proven(arrival.agent)) return refuse(arrival, 403, AdmissionRefusal::disabled);
+    if (objection(arrival.agent)) return refuse(arrival, 403, AdmissionRefusal::disabled);
     const auto live = links_.find(arrival.agent.agent_id);
     if (live == links_.end()) {
         // The count is taken a moment later; loops that race for the last place may go over by one each.

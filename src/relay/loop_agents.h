@@ -8,6 +8,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -96,7 +97,8 @@ private:
     Result<StreamPtr> open_here(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner);
     void set_view(const std::string& agent_id, std::shared_ptr<const AgentView> view, std::shared_ptr<PermitGate> gate);
     Entry& entry(std::string_view agent_id);
-    bool still_proven(const ProvenAgent& agent) const;
+    // Why the agent may not be connected (any more); nothing if it may.
+    std::optional<std::string_view> objection(const ProvenAgent& agent) const;
     void apply_limit(const AgentLink& link);
     void begin_link(Arrival arrival);
     void refuse(Arrival& arrival, int status, AdmissionRefusal reason);

@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLookWhetherDrained = 50ms;
 constexpr std::size_t kDescriptorsKept = 64;  // for the database, logs, listeners and what libraries open
-constexpr std::size_t kMostConfigFile = store::kMaxBackupFile;
 
 std::size_t loop_count(const RelayConfig& config) {
     return config.threads > 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency());
@@ -62,8 +61,12 @@ std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayCon
 
 // ---- start
 
-Relay::Relay(RelayConfig config, LoadConfig load_config, Log& log)
-    : config_(std::move(config)), load_config_(std::move(load_config)), drain_timeout_(config_.drain_timeout), log_(log) {}
+Relay::Relay(Setup setup, Log& log)
+    : config_(std::move(setup.config)),
+      load_config_(std::move(setup.load_config)),
+      config_file_(std::move(setup.config_file)),
+      drain_timeout_(config_.drain_timeout),
+      log_(log) {}
 
 Relay::~Relay() {
     // The loops have ended. Order: what uses tunnels, the tunnels, what is left of loops.
@@ -75,10 +78,10 @@ Relay::~Relay() {
     agents_.reset();
 }
 
-Result<std::unique_ptr<Relay>> Relay::start(RelayConfig config, LoadConfig load_config, Log& log) {
+Result<std::unique_ptr<Relay>> Relay::start(Setup setup, Log& log) {
     auto signals = block_signals({SIGTERM, SIGINT, SIGHUP});
     if (!signals) return std::unexpected(signals.error());
-    std::unique_ptr<Relay> relay(new Relay(std::move(config), std::move(load_config), log));
+    std::unique_ptr<Relay> relay(new Relay(std::move(setup), log));
     for (const std::string& warning : relay->config_.warnings) log.warn("config.warning", {{"detail", warning}});
     for (const auto step : {&Relay::open_listeners, &Relay::open_state, &Relay::make_parts})
         if (auto done = (relay.get()->*step)(); !done) return std::unexpected(done.error());
@@ -346,14 +349,23 @@ Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     return notes;
 }
 
+// What stands outside the state folder is carried along for whoever sets the new server up; nothing reads it there.
 Result<std::vector<store::BackupFile>> Relay::backup_files() {
+    std::vector<std::pair<std::filesystem::path, std::string>> wanted;
+    for (const std::string_view name : {kIdentityFile, kSelfSignedFile}) wanted.emplace_back(config_.state_dir / name, name);
+    if (!config_file_.empty()) wanted.emplace_back(config_file_, "from-backup/relay.yaml");
+    for (std::size_t i = 0; i < config_.certificates.size(); ++i) {
+        const std::string stem = "from-backup/certificate-" + std::to_string(i + 1);
+        wanted.emplace_back(config_.certificates[i].certificate, stem + ".pem");
+        wanted.emplace_back(config_.certificates[i].key, stem + ".key");
+    }
     std::vector<store::BackupFile> files;
-    for (const std::string_view name : {kIdentityFile, kSelfSignedFile}) {
-        const std::filesystem::path file = config_.state_dir / name;
-        if (!std::filesystem::exists(file)) continue;
-        auto content = read_whole(file, kMostConfigFile);
+    for (auto& [file, name] : wanted) {
+        std::error_code ignored;
+        if (!std::filesystem::exists(file, ignored)) continue;
+        auto content = read_whole(file, store::kMaxBackupFile);
         if (!content) return std::unexpected(content.error());
-        files.push_back({std::string(name), 0600, std::move(*content)});
+        files.push_back({std::move(name), 0600, std::move(*content)});
     }
     return files;
 }

@@ -29,10 +29,14 @@ namespace sallyport::relay {
 
 class Relay final : private AdminHost {
 public:
-    using LoadConfig = std::function<Result<RelayConfig>()>;  // reads it all anew, for a reload; on the store's thread
+    struct Setup {
+        RelayConfig config;
+        std::function<Result<RelayConfig>()> load_config;  // reads it all anew, for a reload; on the store's thread
+        std::filesystem::path config_file{};               // goes into backups; empty: there is none
+    };
 
     // Everything that can fail at the start. Errors are one line for the person at the terminal.
-    static Result<std::unique_ptr<Relay>> start(RelayConfig config, LoadConfig load_config, Log& log);
+    static Result<std::unique_ptr<Relay>> start(Setup setup, Log& log);
     ~Relay();
 
     std::string banner() const;  // for people, on standard output
@@ -50,7 +54,7 @@ private:
         std::thread thread;  // of the first one none: run() uses the caller's
     };
 
-    Relay(RelayConfig config, LoadConfig load_config, Log& log);
+    Relay(Setup setup, Log& log);
     Result<> open_state();
     Result<> open_listeners();
     Result<> make_parts();
@@ -76,7 +80,8 @@ private:
     Result<std::vector<store::BackupFile>> backup_files() override;
 
     RelayConfig config_;  // after the start: the store's thread only, but what never changes
-    const LoadConfig load_config_;
+    const std::function<Result<RelayConfig>()> load_config_;
+    const std::filesystem::path config_file_;
     const std::chrono::milliseconds drain_timeout_;
     Log& log_;
     Facts facts_;  // after the start: the store's thread only
