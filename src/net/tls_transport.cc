@@ -11,7 +11,7 @@ namespace {
 
 // What OpenSSL may answer by itself while we receive (alerts, key updates) when the peer doesn't read; arbitrary,
 // stops a peer that makes us collect answers without end.
-constexpr std::size_t kMostUnasked = 128 * 1024;
+constexpr std::size_t kMostUnasked = 128 * 1024;  // beside one piece of the owner's with its record framing
 constexpr std::size_t kRecord = 16 * 1024;  // largest plaintext of one record (RFC 8446 5.1)
 
 }  // namespace
@@ -170,7 +170,7 @@ void TlsTransport::flush_sealed() {
     if (sealed.empty()) return;
     if (!closed_) put_wire(sealed);
     sealed.clear();
-    if (pending_.size() > kMostUnasked) fail_later({Errc::too_large, "the peer makes us answer and doesn't read"});
+    if (pending_.size() > Transport::kSendQuantum + kMostUnasked) fail_later({Errc::too_large, "the peer makes us answer and doesn't read"});
 }
 
 void TlsTransport::before_end() {
