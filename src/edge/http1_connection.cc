@@ -91,7 +91,10 @@ void Http1Connection::on_receive_end() {
             exchange_->on_content();
             if (state_ == State::serving && !content_.done() && input_.empty()) give_up();
             return;
-        case State::raw: return exchange_->on_content();
+        case State::raw:
+            octets_when_ended_ = answer_.content_octets() + request_octets_;
+            deadline_.start(context_.settings.idle_timeout);
+            return exchange_->on_content();
         case State::ending: return;  // closes by itself once the answer has left
         case State::idle: return advance();
         default: return give_up();
@@ -131,7 +134,7 @@ void Http1Connection::on_deadline() {
             if (visitor_owes_content) return break_off(problem::kRequestTimeout);
             return look_for_stall();
         }
-        case State::raw: return send_ended_ ? give_up() : look_for_stall();
+        case State::raw: return send_ended_ || input_ended_ ? look_for_end() : look_for_stall();
         case State::over: return;
         default: return give_up();
     }
@@ -142,6 +145,14 @@ void Http1Connection::look_for_stall() {
     if (stalled_) return abort();
     stalled_ = !answer_.ready();
     deadline_.start(context_.settings.stall_timeout);
+}
+
+// One side of an upgraded connection has ended. The other may go on, but not be silent for a whole period.
+void Http1Connection::look_for_end() {
+    const ByteCount octets = answer_.content_octets() + request_octets_;
+    if (octets == octets_when_ended_) return give_up();
+    octets_when_ended_ = octets;
+    deadline_.start(context_.settings.idle_timeout);
 }
 
 // ---- Reading requests
@@ -417,6 +428,7 @@ void Http1Connection::try_to_end_raw() {
     send_ended_ = true;
     transport_->end_send();
     if (input_ended_ && input_.empty()) return begin_ending(), try_to_end();
+    octets_when_ended_ = answer_.content_octets() + request_octets_;
     deadline_.start(context_.settings.idle_timeout);  // most visitors end their direction at once
 }
 

@@ -113,6 +113,7 @@ private:
     void try_to_end();
     void try_to_end_raw();
     void look_for_stall();
+    void look_for_end();
     void give_up();  // no answer any more: cancels the exchange, closes
     void over();
     void settle_receive();
@@ -146,6 +147,7 @@ private:
     TimePoint began_{};
     ByteCount request_octets_ = 0;
     ByteCount drained_ = 0;
+    ByteCount octets_when_ended_ = 0;  // both ways, of an upgraded connection of which one direction has ended
     RouteCounters* counters_ = nullptr;
     std::string error_id_;
     ResponseHead own_answer_;

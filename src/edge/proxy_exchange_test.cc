@@ -343,6 +343,19 @@ TEST_F(ProxyExchangeTest, PassesTheOriginsEndOfAnUpgradedStreamFirst) {
     EXPECT_TRUE(edge->record->destroyed);
 }
 
+TEST_F(ProxyExchangeTest, CutsAnOriginThatNeverEndsWhenTheVisitorHas) {
+    EdgeSettings settings;
+    settings.idle_timeout = std::chrono::milliseconds(20);
+    open(settings);
+    edge->say(kUpgrade);
+    origin().say(kSwitch);
+    edge->end();
+    EXPECT_TRUE(origin().visitor_ended);
+    wait_until([&] { return edge->record->closed; });
+    EXPECT_TRUE(origin().reset);
+    EXPECT_EQ(edge->origins.in_use, 0u);
+}
+
 TEST_F(ProxyExchangeTest, ResetsAnUpgradedConnectionBothWays) {
     edge->say(kUpgrade);
     origin().say(kSwitch);
