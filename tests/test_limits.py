@@ -1,7 +1,9 @@
 """Many at once and rude ones: the tunnel stays up, memory stays bounded, and who behaves is served."""
 import concurrent.futures
 import hashlib
+import re
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -127,6 +129,16 @@ def test_many_downloads_at_once_are_all_whole(world):
 
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
         assert set(pool.map(download, range(72))) == {content_sha256(octets)}
+
+
+def test_wrk_meets_no_error(world):
+    tunnel = world.tunnel(world.origin(HomeApp()), log_level="info")
+    done = subprocess.run(
+        ["wrk", "-t2", "-c64", "-d2s", "-H", f"Host: {tunnel.hostname}", f"https://127.0.0.1:{tunnel.relay.port}/"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout
+    assert int(re.search(r"(\d+) requests in", done.stdout)[1]) > 100
 
 
 @pytest.mark.sanitize

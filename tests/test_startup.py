@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pwd
+import resource
 import shutil
 import tempfile
 import sqlite3
@@ -166,6 +167,14 @@ def test_first_start_says_where_it_listens_and_what_to_do_next(state, tmp_path):
     text = "\n".join(program.lines)
     assert ready["pin"] in text
     assert "sallyport admin" in text and "agent add" in text
+    assert program.stop() == 0
+
+
+def test_the_descriptor_limit_is_raised_to_its_hard_limit(state):
+    program = start(*state, "--https-listen", "127.0.0.1:0")
+    program.wait_for_event("relay.ready")
+    soft, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard
     assert program.stop() == 0
 
 
