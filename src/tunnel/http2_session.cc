@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tunnel/http2_stream.h"
+#include "tunnel/lazy_memory.h"
 #include "wire/proxy_status.h"
 
 namespace sallyport {
@@ -133,8 +134,8 @@ Http2Session::Http2Session(Loop& loop, TunnelRole role, Pipe& pipe, const Tunnel
     // Two rude visitors must not cut off a home: resets are bounded per visitor at the edge, not here.
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
     nghttp2_session* session = nullptr;
-    if (role == TunnelRole::relay) nghttp2_session_client_new2(&session, callbacks, this, option);
-    else nghttp2_session_server_new2(&session, callbacks, this, option);
+    if (role == TunnelRole::relay) nghttp2_session_client_new3(&session, callbacks, this, option, lazy_memory());
+    else nghttp2_session_server_new3(&session, callbacks, this, option, lazy_memory());
     session_.reset(session);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);

@@ -8,7 +8,7 @@
 namespace sallyport {
 namespace {
 
-constexpr ByteCount kAcknowledgeEvery = 64_KiB;
+constexpr ByteCount kAcknowledgeEvery = 256_KiB;  // a whole receive; a sixteenth of what the peer keeps
 constexpr std::size_t kMostUrgent = 16 * 1024;  // a peer that pings without reading gets no further
 
 MaskingKey new_masking_key() {
