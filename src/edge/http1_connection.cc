@@ -378,13 +378,15 @@ void Http1Connection::close_request() {
     if (!in_request_) return;
     in_request_ = false;
     const ByteCount out = answer_.content_octets();
+    const bool routed = counters_ != nullptr;
     if (counters_) {
         counters_->requests[static_cast<std::size_t>(status_ / 100 < 6 ? status_ / 100 : 0)].add();
         counters_->octets_in.add(request_octets_);
         counters_->octets_out.add(out);
         counters_ = nullptr;
     }
-    if (context_.access_log.enabled())
+    // Strangers that ask for hosts nobody has, and the relay's own administration, are no visitors of anybody.
+    if (routed && context_.access_log.enabled())
         context_.access_log.note({.authority = request_.authority,
                                   .method = request_.method,
                                   .status = status_,

@@ -65,6 +65,8 @@ const Problem kTargetTimeout{504, Hop::origin, "target_timeout", "Service doesn'
 const Problem kTargetCertificate{502, Hop::origin, "target_certificate", "Certificate not trusted",
                                  "The home is connected, but the service in it shows a certificate that isn't trusted there. "
                                  "Its owner finds the cure in the agent's log (sallyport agent trust)."};
+const Problem kTargetNoTls{502, Hop::origin, "target_no_tls", "No TLS",
+                           "The home is connected, but the service in it doesn't speak TLS as its target says (https://)."};
 const Problem kAgentFailed{502, Hop::agent, "agent_failed", "Not forwarded",
                            "The agent in this home could not pass the request on."};
 const Problem kOriginLost{502, Hop::origin, "origin_lost", "No answer",
@@ -104,7 +106,7 @@ const Problem& problem_of_refusal(const Refusal& refusal) {
         {"connection_limit_reached", kTooManyStreams},
         {"destination_unavailable", kTargetUnreachable},
         {"destination_ip_unroutable", kTargetUnreachable},
-        {"tls_protocol_error", kTargetCertificate},
+        {"tls_protocol_error", kTargetNoTls},
         {"tls_certificate_error", kTargetCertificate},
         {"tls_alert_received", kTargetCertificate},
     });

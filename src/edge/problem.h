@@ -44,6 +44,7 @@ extern const Problem kTargetRefused;
 extern const Problem kTargetNotFound;      // its name doesn't resolve
 extern const Problem kTargetTimeout;       // connecting to it
 extern const Problem kTargetCertificate;
+extern const Problem kTargetNoTls;
 extern const Problem kAgentFailed;
 extern const Problem kOriginLost;          // closed before or within the head of its answer
 extern const Problem kOriginBadAnswer;

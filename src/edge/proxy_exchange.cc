@@ -9,6 +9,7 @@ namespace sallyport {
 namespace {
 
 constexpr std::string_view kTunnelPath = "/tunnel";
+constexpr std::string_view kTunnelProtocol = "sallyport.1";  // Sec-WebSocket-Protocol; docs/protocol.md
 constexpr unsigned kMostInterims = 16;  // arbitrary; stops an origin that never comes to the point
 // A kept stream idle for longer is not used for a request that mustn't be repeated: the origin may be closing it right now.
 constexpr std::chrono::seconds kSurelyAlive{1};
@@ -45,11 +46,23 @@ bool ProxyExchange::shown_to_door() {
     const RequestHead& head = visitor_.request();
     if (head.method != "GET" || head.path() != kTunnelPath) return false;
     auto admission = context_.door.judge(head, visitor_.tls(), visitor_.peer());
-    if (!admission) return false;
+    if (!admission) {
+        hide_credentials_of_agent();
+        return false;
+    }
     stage_ = Stage::none;
     let_go();
     visitor_.hand_over(std::move(admission));
     return true;
+}
+
+// Routed like any other path from here on. But an agent whom the relay doesn't know must not show its credential to somebody's
+// home, and no home may be able to pose as the relay.
+void ProxyExchange::hide_credentials_of_agent() {
+    FieldSection& fields = visitor_.request().fields;
+    if (!fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol)) return;
+    fields.remove(FieldId::authorization);
+    fields.remove(FieldId::sec_websocket_protocol);
 }
 
 bool ProxyExchange::find_route() {
@@ -306,6 +319,8 @@ void ProxyExchange::finish_answer() {
 void ProxyExchange::begin_raw() {
     if (!upgrading_ || !answer_.wants_upgrade || !answer_.fields.has_member(FieldId::upgrade, "websocket"))
         return fail(problem::kOriginBadAnswer, "101 that nobody asked for");
+    if (answer_.fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol))
+        return fail(problem::kOriginBadAnswer, "a home that poses as a relay");
     clock_on_ = false;
     stage_ = Stage::raw;
     remove_connection_fields(answer_.fields);

@@ -41,6 +41,7 @@ private:
 
     // The way to the origin, one step after the other; each goes on with the next, waits, or answers with a problem.
     bool shown_to_door();
+    void hide_credentials_of_agent();
     bool find_route();
     void find_agent();
     void on_online(bool online);

@@ -390,6 +390,18 @@ TEST_F(ProxyExchangeTest, RefusesA101NobodyAskedFor) {
     EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 502"));
 }
 
+TEST_F(ProxyExchangeTest, ShowsNoHomeTheCredentialOfAnAgentNobodyKnows) {
+    edge->say("GET /tunnel HTTP/1.1\r\nHost: home.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+              "Sec-WebSocket-Protocol: sallyport.1\r\nAuthorization: Bearer id.secret\r\nSallyport-Enroll: id.secret\r\n\r\n");
+    EXPECT_THAT(sent_to_origin(), HasSubstr("GET /tunnel"));
+    EXPECT_THAT(sent_to_origin(), Not(HasSubstr("secret")));
+    EXPECT_THAT(sent_to_origin(), Not(HasSubstr("sallyport.1")));
+    origin().say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Protocol: sallyport.1\r\nSec-WebSocket-Accept: x\r\n\r\n");
+    EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 502 "));
+}
+
 TEST_F(ProxyExchangeTest, PassesNoOtherUpgradeThanWebSocket) {
     edge->say("GET / HTTP/1.1\r\nHost: home.example\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
               "Connection: Upgrade, HTTP2-Settings\r\n\r\n");
