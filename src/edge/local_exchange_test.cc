@@ -87,7 +87,7 @@ TEST_F(LocalExchangeTest, Answers500WhenTheHandlerForgets) {
 TEST_F(LocalExchangeTest, TakesAnAnswerFromAnotherThread) {
     handler.answers_itself = false;
     edge.say("GET / HTTP/1.1\r\nHost: local\r\n\r\n");
-    std::jthread([reply = std::move(handler.waiting)]() mutable { reply({.content = "late", .fields = {}}); });
+    const std::jthread other([reply = std::move(handler.waiting)]() mutable { reply({.content = "late", .fields = {}}); });
     EXPECT_THAT(hear(), EndsWith("late"));
 }
 

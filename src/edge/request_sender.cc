@@ -88,7 +88,9 @@ Result<std::size_t> RequestSender::pull(MutableOctets room, ContentReader& conte
             content.took(in, count);
             content_octets_ += count;
             filled += count;
-            if (chunked && (chunk_left_ -= count) == 0) staged_ = kChunkEnd;
+            if (!chunked) continue;
+            chunk_left_ -= count;
+            if (chunk_left_ == 0) staged_ = kChunkEnd;
         }
     }
     if (head_at_ == head_.size() && staged_.empty() && !end_staged_ && content.done() && !chunked) end_staged_ = true;
