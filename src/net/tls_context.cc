@@ -1,98 +1,27 @@
 #include "net/tls_context.h"
 
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <fstream>
 #include <unordered_map>
 
-#include "base/encoding.h"
 #include "net/socket_address.h"
 
 namespace sallyport {
 namespace {
 
-using Bio = std::unique_ptr<BIO, OpensslDeleter<BIO_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, OpensslDeleter<EVP_PKEY_CTX_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>>;
-
-constexpr std::size_t kMostPem = 1 << 20;
 constexpr std::string_view kTunnelAlpn = "sallyport/1";
 constexpr std::string_view kHttp1Alpn = "http/1.1";
 
-Bio memory_bio(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
-
-std::string text_of(BIO& bio) {
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(&bio, &data);
-    return {data, static_cast<std::size_t>(size)};
-}
-
-std::string openssl_reason() {
-    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
-    ERR_clear_error();
-    return reason ? reason : "unknown reason";
-}
-
-// An encrypted key must fail, not ask on the terminal.
-int no_passphrase(char*, int, int, void*) { return 0; }
-
-X509Ptr parse_certificate(std::string_view pem) {
-    return X509Ptr(PEM_read_bio_X509(memory_bio(pem).get(), nullptr, no_passphrase, nullptr));
-}
-PrivateKey parse_key(std::string_view pem) {
-    return PrivateKey(PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr));
-}
-
-Result<std::string> read_pem(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return fail_errno(errno, "read " + path.string());
-    std::string text(kMostPem + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    if (text.size() > kMostPem) return fail(Errc::too_large, "read " + path.string() + ": larger than 1 MiB");
-    return text;
-}
-
-std::vector<std::string> names_of(X509& certificate) {
-    std::vector<std::string> result;
-    const Names names(
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type != GEN_DNS) continue;
-        std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                         static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
-        std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        result.push_back(std::move(text));
-    }
-    return result;
-}
-
-// Loads chain and key into a context, so that the pair is checked by the code that will use it.
+// Errors: what is wrong with the pair, in words for its owner.
 Result<> use_certificate(SSL_CTX& context, const Certificate& certificate) {
-    ERR_clear_error();
-    const X509Ptr leaf = parse_certificate(certificate.chain_pem);
-    if (!leaf) return fail(Errc::tls, "the certificate is not PEM: " + openssl_reason());
-    const PrivateKey key = parse_key(certificate.key_pem);
-    if (!key) return fail(Errc::tls, "the key is not PEM without a passphrase: " + openssl_reason());
-    if (SSL_CTX_use_certificate(&context, leaf.get()) != 1) return fail(Errc::tls, "certificate: " + openssl_reason());
-    if (X509_check_private_key(leaf.get(), key.get()) != 1 || SSL_CTX_use_PrivateKey(&context, key.get()) != 1) {
-        ERR_clear_error();
-        return fail(Errc::tls, "certificate and key don't match");
-    }
-    const Bio chain = memory_bio(certificate.chain_pem);
-    X509Ptr(PEM_read_bio_X509(chain.get(), nullptr, no_passphrase, nullptr)).reset();  // the leaf, taken already
-    while (X509Ptr next{PEM_read_bio_X509(chain.get(), nullptr, no_passphrase, nullptr)})
+    auto parsed = parse_certificate(certificate);
+    if (!parsed) return std::unexpected(parsed.error());
+    if (SSL_CTX_use_certificate(&context, parsed->leaf.get()) != 1 || SSL_CTX_use_PrivateKey(&context, parsed->key.get()) != 1)
+        return fail(Errc::tls, "certificate: " + openssl_reason());
+    for (X509Ptr& next : parsed->chain)
         if (SSL_CTX_add0_chain_cert(&context, next.get()) == 1) next.release();
-    ERR_clear_error();  // the end of the PEM file is an error to OpenSSL
     return {};
 }
 
@@ -124,82 +53,6 @@ SslContext new_context(const SSL_METHOD* method) {
 }
 
 }  // namespace
-
-Result<Certificate> load_certificate(const std::filesystem::path& certificate, const std::filesystem::path& key) {
-    auto chain_pem = read_pem(certificate);
-    if (!chain_pem) return std::unexpected(chain_pem.error());
-    auto key_pem = read_pem(key);
-    if (!key_pem) return std::unexpected(key_pem.error());
-    Certificate result{std::move(*chain_pem), std::move(*key_pem), {}};
-    const SslContext trial = new_context(TLS_server_method());
-    if (auto used = use_certificate(*trial, result); !used)
-        return fail(used.error().code, certificate.string() + " with " + key.string() + ": " + used.error().detail);
-    result.names = names_of(*SSL_CTX_get0_certificate(trial.get()));
-    return result;
-}
-
-Result<Certificate> make_self_signed(KeyType type, const std::vector<std::string>& names) {
-    const PrivateKey key(type == KeyType::p256 ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-    const X509Ptr certificate(X509_new());
-    if (!key || !certificate) return fail(Errc::tls, "make a key: " + openssl_reason());
-    X509_set_version(certificate.get(), X509_VERSION_3);
-    std::array<unsigned char, 16> serial{};
-    RAND_bytes(serial.data(), serial.size());
-    serial[0] &= 0x7f;
-    const std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> number(BN_bin2bn(serial.data(), serial.size(), nullptr));
-    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
-    constexpr long kDay = 24 * 60 * 60;
-    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
-    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3650 * kDay);
-    X509_set_pubkey(certificate.get(), key.get());
-    X509_NAME* subject = X509_get_subject_name(certificate.get());
-    // A common name has at most 64 octets (RFC 5280 A.1); the names that count are the alternative ones.
-    const std::string common = names.empty() || names.front().size() > 64 ? "sallyport" : names.front();
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1,
-                               -1, 0);
-    X509_set_issuer_name(certificate.get(), subject);
-
-    std::string alternatives;
-    for (const std::string& name : names) {
-        if (!alternatives.empty()) alternatives += ',';
-        alternatives += SocketAddress::parse(name, 0) ? "IP:" : "DNS:";
-        alternatives += name;
-    }
-    const auto extend = [&](int what, const std::string& value) {
-        X509V3_CTX context;
-        X509V3_set_ctx_nodb(&context);
-        X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
-        const std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>> extension(
-            X509V3_EXT_conf_nid(nullptr, &context, what, value.c_str()));
-        return extension && X509_add_ext(certificate.get(), extension.get(), -1) == 1;
-    };
-    const bool extended = (alternatives.empty() || extend(NID_subject_alt_name, alternatives)) &&
-                          extend(NID_basic_constraints, "critical,CA:TRUE") && extend(NID_subject_key_identifier, "hash");
-    if (!extended) return fail(Errc::tls, "certificate for " + alternatives + ": " + openssl_reason());
-    if (X509_sign(certificate.get(), key.get(), type == KeyType::p256 ? EVP_sha256() : nullptr) == 0)
-        return fail(Errc::tls, "sign a certificate: " + openssl_reason());
-
-    const Bio chain(BIO_new(BIO_s_mem())), secret(BIO_new(BIO_s_mem()));
-    PEM_write_bio_X509(chain.get(), certificate.get());
-    PEM_write_bio_PKCS8PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-    return Certificate{text_of(*chain), text_of(*secret), names_of(*certificate)};
-}
-
-std::string pin_of(X509& certificate) {
-    unsigned char* der = nullptr;
-    const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(&certificate), &der);
-    if (size <= 0) return {};
-    std::array<unsigned char, 32> digest;
-    EVP_Digest(der, static_cast<std::size_t>(size), digest.data(), nullptr, EVP_sha256(), nullptr);
-    OPENSSL_free(der);
-    return to_base64url(as_octets(digest.data(), digest.size()));
-}
-
-Result<std::string> pin_of_certificate(std::string_view chain_pem) {
-    const X509Ptr certificate = parse_certificate(chain_pem);
-    if (!certificate) return fail(Errc::tls, "not a PEM certificate: " + openssl_reason());
-    return pin_of(*certificate);
-}
 
 // ---- ServerTls
 
