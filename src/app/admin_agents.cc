@@ -78,7 +78,8 @@ void show_one(const json::object& answer) {
         const json::object& credential = item.as_object();
         const std::string used = text_of(credential, "used_at");
         credentials.add({text_of(credential, "id"), text_of(credential, "kind"), text_of(credential, "created_at"),
-                         flag_of_member(credential, "revoked") ? "revoked" : used.empty() ? "valid" : "used " + used});
+                         flag_of_member(credential, "revoked") ? "revoked" : used.empty() ? "valid"
+                                                                                          : "used " + used});
     }
     print("\n" + credentials.text());
 }
@@ -139,9 +140,11 @@ struct AddAgent {
     explicit AddAgent(CLI::App& command) : credential(command) {
         command.add_option("NAME", name, "what the agent is called: one DNS label")->required();
         command.add_option("--hostname", hostnames, "public hostname that leads to it; may be given again; *.example.org too")
-            ->type_name("HOST")->allow_extra_args(false);
+            ->type_name("HOST")
+            ->allow_extra_args(false);
         command.add_option("--target", targets, "service at home to propose to the agent, as NAME=scheme://host:port; may be given again")
-            ->type_name("NAME=URL")->allow_extra_args(false);
+            ->type_name("NAME=URL")
+            ->allow_extra_args(false);
         command.add_option("--key", public_key, "the agent's public key, as it prints it: enrolled at once, without a code")->type_name("KEY");
         command.add_option("--limit", limit, "most requests in flight")->type_name("N");
     }

@@ -17,7 +17,10 @@ TEST(Table, PadsColumnsToTheirWidestCell) {
 
 TEST(Table, LetsNothingMoveTheCursor) {
     EXPECT_EQ(printable("a\x1b[31mb\r\n\tc\x7f"), "a?[31mb???c?");
-    EXPECT_EQ(printable("\xc2\x9b" "31m"), "?31m") << "CSI as C1";
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m"),
+              "?31m")
+        << "CSI as C1";
     EXPECT_EQ(printable("für \xe2\x82\xac"), "für \xe2\x82\xac");
 }
 

@@ -355,10 +355,12 @@ std::optional<std::string> warning_of(const store::Route& route, const LiveAgent
     if (target == targets.end()) return route.hostname + ": the agent has no target named " + route.target;
     if (!target->home_assistant || target->forwarded_for == AgentView::ForwardedFor::accepted) return std::nullopt;
     if (target->trusted_networks && route.forward_client_ip == store::ForwardClientIp::automatic)
-        return route.hostname + ": not served, since its login page lets local addresses in without a password (trusted_networks) and "
-                                "every visitor would look local; set use_x_forwarded_for and trusted_proxies in Home Assistant";
-    return route.hostname + ": Home Assistant sees every visitor as the agent's own address; set use_x_forwarded_for and "
-                            "trusted_proxies there";
+        return route.hostname +
+               ": not served, since its login page lets local addresses in without a password (trusted_networks) and "
+               "every visitor would look local; set use_x_forwarded_for and trusted_proxies in Home Assistant";
+    return route.hostname +
+           ": Home Assistant sees every visitor as the agent's own address; set use_x_forwarded_for and "
+           "trusted_proxies there";
 }
 
 Answered show_status(Call& call) {

@@ -179,8 +179,7 @@ TEST_F(AdminApiTest, ShowsWhoIsConnectedAndWhatToMind) {
     auto view = std::make_shared<AgentView>();
     view->name = "home";
     view->targets = {{.name = "homeassistant", .forwarded_for = AgentView::ForwardedFor::refused, .trusted_networks = true, .home_assistant = true}};
-    live_.push_back({.agent_id = store_->find_agent("home")->id.text, .peer = "192.0.2.1", .version = "0.1.0", .connected_at = wall_now(),
-                     .round_trip = std::chrono::microseconds(1500), .open_streams = 2, .requests_in_flight = 1, .view = view});
+    live_.push_back({.agent_id = store_->find_agent("home")->id.text, .peer = "192.0.2.1", .version = "0.1.0", .connected_at = wall_now(), .round_trip = std::chrono::microseconds(1500), .open_streams = 2, .requests_in_flight = 1, .view = view});
     const auto agent = ask_json("GET", "agents/home").at("agent").as_object();
     EXPECT_TRUE(agent.at("online").as_bool());
     EXPECT_DOUBLE_EQ(agent.at("tunnel").at("round_trip_ms").as_double(), 1.5);

@@ -25,8 +25,8 @@ inline constexpr std::size_t kAdmissionRefusals = 9;
 
 constexpr std::string_view name_of(AdmissionRefusal reason) {
     constexpr std::array<std::string_view, kAdmissionRefusals> names{
-        "unknown_credential", "wrong_secret",   "wrong_proof",    "no_tls",  "disabled",
-        "enrolment_expired",  "enrolment_used", "duplicate_live", "overload"};
+        "unknown_credential", "wrong_secret", "wrong_proof", "no_tls", "disabled",
+        "enrolment_expired", "enrolment_used", "duplicate_live", "overload"};
     return names[static_cast<std::size_t>(reason)];
 }
 

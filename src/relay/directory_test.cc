@@ -13,8 +13,7 @@ store::Snapshot snapshot() {
     snapshot.credentials = {key, {.id = {"c2"}, .agent = {"a2"}, .kind = store::CredentialKind::token}};
     store::Route radio{.id = {"r2"}, .hostname = "home.example.org", .path_prefix = "/radio", .agent = {"a1"}, .target = "radio"};
     store::Route off{.id = {"r3"}, .hostname = "off.example.org", .agent = {"a1"}, .enabled = store::Enabled::no};
-    snapshot.routes = {{.id = {"r1"}, .hostname = "home.example.org", .agent = {"a1"}}, radio, off,
-                       {.id = {"r4"}, .hostname = "*.cabin.example.org", .agent = {"a2"}}};
+    snapshot.routes = {{.id = {"r1"}, .hostname = "home.example.org", .agent = {"a1"}}, radio, off, {.id = {"r4"}, .hostname = "*.cabin.example.org", .agent = {"a2"}}};
     return snapshot;
 }
 

@@ -40,9 +40,10 @@ Error explain(const Error& error, const ListenAddress& address, std::string_view
     if (error.code == Errc::address_in_use)
         return {error.code, where + ": the port is in use by another program (ss -ltnp shows which)"};
     if (error.code == Errc::permission_denied)
-        return {error.code, where + ": no right to use ports below 1024; run setcap cap_net_bind_service=+ep on the program, or start "
-                                    "it from systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, or choose another port, like " +
-                                std::string(key) + ": :" + (key == "https_listen" ? "8443" : "8080") };
+        return {error.code, where +
+                                ": no right to use ports below 1024; run setcap cap_net_bind_service=+ep on the program, or start "
+                                "it from systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, or choose another port, like " +
+                                std::string(key) + ": :" + (key == "https_listen" ? "8443" : "8080")};
     return {error.code, where + ": " + error.detail};
 }
 

@@ -75,21 +75,25 @@ void add_routes(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>&
 }
 
 void add_edges(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& loops) {
-    const auto sum = [&](Counter EdgeMetrics::*member) {
+    const auto sum = [&](Counter EdgeMetrics::* member) {
         std::uint64_t total = 0;
         for (const MeasuredLoop& loop : loops) total += (loop.edge->*member).value();
         return total;
     };
     out.push_back(gauge("sallyport_open_connections", "Visitors' connections, those being handshaken included")
-                      .count(sum(&EdgeMetrics::open_connections)).take());
+                      .count(sum(&EdgeMetrics::open_connections))
+                      .take());
     out.push_back(gauge("sallyport_upgraded_streams", "WebSockets and other upgraded connections open now")
-                      .count(sum(&EdgeMetrics::upgraded_streams)).take());
+                      .count(sum(&EdgeMetrics::upgraded_streams))
+                      .take());
     out.push_back(counter("sallyport_connections_total", "Connections accepted").count(sum(&EdgeMetrics::accepted)).take());
     out.push_back(counter("sallyport_connections_handed_over_total", "Connections moved to another loop after their ClientHello")
-                      .count(sum(&EdgeMetrics::handed_over)).take());
+                      .count(sum(&EdgeMetrics::handed_over))
+                      .take());
     out.push_back(counter("sallyport_unknown_host_total", "Requests for a host no route names").count(sum(&EdgeMetrics::unknown_host)).take());
     out.push_back(counter("sallyport_error_pages_total", "Answers the relay made itself for want of an origin's")
-                      .count(sum(&EdgeMetrics::error_pages)).take());
+                      .count(sum(&EdgeMetrics::error_pages))
+                      .take());
     out.push_back(counter("sallyport_retried_requests_total", "Requests sent once more on a fresh stream").count(sum(&EdgeMetrics::retried)).take());
 }
 

@@ -34,7 +34,7 @@ Result<> sync_folder(const fs::path& folder) {
 // Only what is missing is made, each folder 0700: create_directories() would leave the umask's mode.
 Result<> make_folders(const fs::path& folder) {
     if (folder.empty()) return {};
-    struct stat info {};
+    struct stat info{};
     if (::stat(folder.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode)) return {};
         return fail(Errc::invalid_argument, "state folder " + folder.string() + " is not a folder");
@@ -69,7 +69,7 @@ Result<Certificate> make_and_save(const fs::path& file, KeyType type, const std:
 
 Result<> prepare_state_dir(const fs::path& folder) {
     if (auto made = make_folders(folder); !made) return made;
-    struct stat info {};
+    struct stat info{};
     if (::stat(folder.c_str(), &info) != 0) return fail_errno(errno, "state folder " + folder.string());
     // Who may write here could put a key of his own in place. Reading is no harm: every file is 0600.
     if ((info.st_mode & 022) != 0)

@@ -15,7 +15,7 @@ class StateDirTest : public testing::Test {
 protected:
     ~StateDirTest() override { fs::remove_all(folder_); }
     static unsigned mode_of(const fs::path& path) {
-        struct stat info {};
+        struct stat info{};
         ::stat(path.c_str(), &info);
         return info.st_mode & 0777;
     }

@@ -105,7 +105,8 @@ protected:
                                                  const std::string& protocol = "sallyport.1", const std::string& host = "relay.example.org:8443") {
         const std::string text = "GET /tunnel HTTP/1.1\r\nHost: " + host +
                                  "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + protocol +
+                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " +
+                                 protocol +
                                  "\r\nSallyport-Session: new\r\n" + fields + "\r\n";
         RequestHead head;
         EXPECT_TRUE(parse_request_head(text, head)) << text;
@@ -212,9 +213,10 @@ TEST_F(DoorTest, TakesNoWrongOneTimeSecret) {
 
 TEST_F(DoorTest, TakesNobodyWhereTlsEndedBefore) {
     RequestHead head;
-    ASSERT_TRUE(parse_request_head("GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sallyport.1\r\nAuthorization: Bearer a.b\r\n\r\n",
-                                   head));
+    ASSERT_TRUE(parse_request_head(
+        "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sallyport.1\r\nAuthorization: Bearer a.b\r\n\r\n",
+        head));
     EXPECT_FALSE(door_->judge(head, nullptr, SocketAddress()));
     EXPECT_EQ(refused(AdmissionRefusal::no_tls), 1u);
 }
