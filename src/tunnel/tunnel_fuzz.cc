@@ -12,6 +12,8 @@ namespace {
 // Swallows what is sent; the fuzzer's octets are what is received.
 class FakeTransport final : public Transport {
 public:
+    explicit FakeTransport(FakeTransport*& handle) : handle_(handle) { handle_ = this; }
+    ~FakeTransport() override { handle_ = nullptr; }
     void set_owner(Owner* owner) override { owner_ = owner; }
     bool send_ready() const override { return owner_ != nullptr; }
     void send(Octets, Octets) override {}
@@ -30,6 +32,7 @@ public:
     }
 
 private:
+    FakeTransport*& handle_;
     Owner* owner_ = nullptr;
     SocketAddress address_;
 };
@@ -76,17 +79,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     Loop loop;
     Driver driver;
-    auto transport = std::make_unique<FakeTransport>();
-    FakeTransport& wire = *transport;
+    FakeTransport* wire = nullptr;  // null again once the tunnel has thrown its transport away
+    auto transport = std::make_unique<FakeTransport>(wire);
     auto tunnel = Tunnel::make(loop, role, std::move(transport), "", {}, driver);
     for (int i = 0; role == TunnelRole::relay && i < 3; ++i)
         if (auto stream = tunnel->open({"target", "for=192.0.2.1"}, driver)) driver.streams.push_back(std::move(*stream));
     loop.turn(Duration::zero());
     for (std::size_t at = 0; at < octets.size(); at += piece) {
-        wire.receive(std::span(octets).subspan(at, std::min(piece, octets.size() - at)));
+        if (wire) wire->receive(std::span(octets).subspan(at, std::min(piece, octets.size() - at)));
         loop.turn(Duration::zero());
     }
-    wire.cut();
+    if (wire) wire->cut();
     loop.turn(Duration::zero());
     driver.streams.clear();
     return 0;
