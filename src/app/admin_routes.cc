@@ -41,7 +41,7 @@ Result<std::string> find_route(const AdminContext& context, const std::string& w
     const std::string prefix = slash == std::string::npos ? "/" : word.substr(slash);
     for (const json::value& item : array_of(*answer, "routes")) {
         const json::object& route = item.as_object();
-        const std::string id = text_of(route, "id");
+        std::string id = text_of(route, "id");
         if (id == word || (text_of(route, "hostname") == hostname && text_of(route, "path_prefix") == prefix)) return id;
     }
     return fail(Errc::not_found, "no route " + word + " (sallyport admin route list shows them)");
