@@ -24,6 +24,9 @@ struct AgentView {
         bool home_assistant = false;
     };
     std::string name;
+    // Its connection is lost and its session may still be resumed: streams go on waiting, new requests wait for
+    // offline_grace as if it were offline (wait_online then means: until it isn't lost any more).
+    bool lost = false;
     unsigned concurrency_limit = 100;
     std::chrono::milliseconds request_timeout{30'000};
     std::vector<Target> targets;

@@ -100,14 +100,14 @@ bool ProxyExchange::find_route() {
 
 void ProxyExchange::find_agent() {
     agent_ = context_.origins.agent(route_->agent_id);
-    if (agent_) return get_permit();
+    if (agent_ && !agent_->lost) return get_permit();
     wait_ = context_.origins.wait_online(route_->agent_id, context_.settings.offline_grace, [this](bool online) { on_online(online); });
 }
 
 void ProxyExchange::on_online(bool online) {
     context_.loop.dispose(std::move(wait_));
-    if (online) agent_ = context_.origins.agent(route_->agent_id);
-    if (!agent_) return fail(problem::kAgentOffline);
+    agent_ = online ? context_.origins.agent(route_->agent_id) : nullptr;
+    if (!agent_ || agent_->lost) return fail(problem::kAgentOffline);
     get_permit();
 }
 
@@ -222,7 +222,9 @@ Stream::Pulled ProxyExchange::on_origin_pull(MutableOctets room) {
 }
 
 void ProxyExchange::on_answer_overdue() {
-    if (stage_ == Stage::sending && clock_on_) fail(problem::kOriginTimeout);
+    if (stage_ != Stage::sending || !clock_on_) return;
+    const auto now = context_.origins.agent(route_->agent_id);
+    fail(now && !now->lost ? problem::kOriginTimeout : problem::kAgentLost);
 }
 
 // ---- The answer's octets

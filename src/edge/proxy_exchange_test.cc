@@ -605,6 +605,27 @@ TEST_F(ProxyExchangeTest, Answers503WithRetryAfterWhenTheAgentStaysAway) {
     EXPECT_THAT(heard, HasSubstr("failing part: agent"));
 }
 
+TEST_F(ProxyExchangeTest, TreatsAnAgentWithALostConnectionAsOffline) {
+    const auto connected = edge->origins.view;
+    edge->origins.view = std::make_shared<AgentView>(*connected);
+    edge->origins.view->lost = true;
+    edge->say(kGet);
+    EXPECT_TRUE(edge->origins.opened.empty());
+    edge->origins.view = connected;  // resumed
+    edge->origins.on_online(true);
+    origin().say(kHello);
+    EXPECT_EQ(edge->heard(), kHello);
+
+    Route route = FakeEdge::usual_route();
+    route.request_timeout = std::chrono::milliseconds(20);
+    open({}, route);
+    edge->say("GET / HTTP/1.1\r\nHost: home.example\r\nAccept: application/json\r\n\r\n");
+    edge->origins.view = std::make_shared<AgentView>(*edge->origins.view);
+    edge->origins.view->lost = true;
+    wait_until([&] { return !edge->record->sent.empty(); });
+    EXPECT_THAT(edge->heard(), HasSubstr("\"status\":502,\"hop\":\"agent\""));
+}
+
 TEST_F(ProxyExchangeTest, CancelsItsWaitWhenTheVisitorLeaves) {
     edge->origins.view = nullptr;
     edge->say(kGet);
