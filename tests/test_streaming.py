@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from conftest import UNDER_SANITIZER
 from support.home_app import HomeApp, content
 from support.origins import read_head, reset
 from support.processes import DEADLINE_S
@@ -71,7 +72,7 @@ def test_a_visitor_who_stops_reading_stops_the_origin(world):
         assert endless.stalled.wait(DEADLINE_S), "the origin was never stopped"
         taken = endless.sent
         assert taken < STALLED_STREAM_LIMIT + SOCKET_BUFFERS
-        assert memory_kib(tunnel) - before < 3 * STALLED_STREAM_LIMIT // 1024
+        assert UNDER_SANITIZER or memory_kib(tunnel) - before < 3 * STALLED_STREAM_LIMIT // 1024
         with tunnel.visitor("other.example.test") as other:
             assert other.ask(path=f"/content/{20 * MIB}").content == content(20 * MIB), "others go on"
         assert endless.sent == taken
@@ -107,7 +108,7 @@ def test_an_origin_that_stops_reading_stops_the_visitor(world):
         visitor.socket.setblocking(False)
         sent = send_until_stalled(visitor.socket, 64 * MIB)
         assert sent < STALLED_STREAM_LIMIT + SOCKET_BUFFERS
-        assert memory_kib(tunnel) - before < 3 * STALLED_STREAM_LIMIT // 1024
+        assert UNDER_SANITIZER or memory_kib(tunnel) - before < 3 * STALLED_STREAM_LIMIT // 1024
         reading.set()
         visitor.socket.settimeout(DEADLINE_S)
         visitor.socket.sendall(bytes(64 * MIB - sent))
