@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -56,6 +57,17 @@ def test_by_environment(world, relay, code):
 def test_by_standard_input(world, relay, code):
     world.agent(words=["--enroll"], stdin=code + "\n").wait_until_connected()
     assert serves(world, relay)
+
+
+def test_by_prompt_on_a_terminal(world, relay, code):
+    ours, terminal = os.openpty()
+    agent = world.agent(words=["--enroll"], stdin=terminal)
+    os.write(ours, code.encode() + b"\n")  # typed ahead of the question, which ends without a line end
+    agent.wait_until_connected()
+    assert serves(world, relay)
+    agent.program.wait_for_line(lambda line: "Enrolment code" in line, "the question")
+    os.close(terminal)
+    os.close(ours)
 
 
 def test_by_file_with_line_breaks_from_a_paste(world, relay, code, tmp_path):

@@ -34,7 +34,8 @@ def wait_until(condition, what, deadline_s=None):
 
 
 class Program:
-    """One started program. `lines` holds all it has printed so far, standard output and error alike."""
+    """One started program. `lines` holds all it has printed so far, standard output and error alike. `stdin` is a text or a
+    descriptor."""
 
     def __init__(self, name, argv, env=None, log_path=None, stdin=None, cwd=None):
         self.name = name
@@ -44,12 +45,12 @@ class Program:
         self._log = open(log_path, "w", buffering=1) if log_path else None
         self._process = subprocess.Popen(
             [str(word) for word in argv],
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if isinstance(stdin, str) else subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, env=env,
             text=True, errors="backslashreplace", start_new_session=True)
         self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
         self._reader.start()
-        if stdin is not None:
+        if isinstance(stdin, str):
             self._process.stdin.write(stdin)
             self._process.stdin.close()
 
