@@ -6,7 +6,9 @@
 namespace sallyport::app {
 
 KeyFlags::KeyFlags(CLI::App& command, std::span<const KeyInfo> keys, std::vector<std::string_view> without) {
-    command.add_option("--config", config_file_, "YAML or JSON file; SALLYPORT_* variables and flags go before it")->type_name("FILE");
+    command.add_option("--config", config_file_, "YAML or JSON file; SALLYPORT_* variables and flags go before it")
+        ->type_name("FILE")
+        ->envname("SALLYPORT_CONFIG");
     flags_.reserve(keys.size());
     for (const KeyInfo& key : keys) {
         if (!key.has_flag || std::ranges::find(without, key.name) != without.end()) continue;

@@ -113,6 +113,13 @@ Answered show_agent(Call& call) {
     return Answer{200, json::object{{"agent", std::move(*described)}}};
 }
 
+Result<std::string> url_for_codes_of(Call& call, const store::Agent& agent) {
+    auto routes = call.store.list_routes();
+    if (!routes) return std::unexpected(routes.error());
+    std::erase_if(*routes, [&](const store::Route& route) { return route.agent != agent.id; });
+    return enrolment_url(call.facts, *routes);
+}
+
 // Puts the new credential's secret into the answer, in the form in which it is used: shown this once.
 ApiResult<> show_secret(Call& call, const store::Agent& agent, const store::IssuedCredential& issued, json::object& answer) {
     const std::string& id = issued.credential.id.text;
@@ -128,10 +135,7 @@ ApiResult<> show_secret(Call& call, const store::Agent& agent, const store::Issu
         }
         default: break;
     }
-    auto routes = call.store.list_routes();
-    if (!routes) return told(routes);
-    std::erase_if(*routes, [&](const store::Route& route) { return route.agent != agent.id; });
-    const auto url = enrolment_url(call.facts, *routes);
+    const auto url = url_for_codes_of(call, agent);
     if (!url) return told(url);
     EnrolmentCode code{*url, call.facts.pin, id, issued.secret, {}};
     for (const store::ProposedTarget& target : agent.proposed_targets) code.targets.push_back({target.name, target.url});
@@ -262,6 +266,9 @@ Answered rotate_agent(Call& call) {
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
     const auto agent = find_agent(call, call.arguments[0]);
     if (!agent) return told(agent);
+    // Before anything is revoked: a new credential that can't be shown would leave the home with none.
+    if (kind == store::CredentialKind::enrolment)
+        if (const auto url = url_for_codes_of(call, *agent); !url) return told(url);
     const auto issued = call.store.rotate_agent(agent->name, kind, call.author());
     if (!issued) return told(issued);
     call.host.refresh(call.store);

@@ -174,6 +174,13 @@ TEST_F(AdminApiTest, RotatesDisablesAndRemoves) {
     EXPECT_GE(ask_json("GET", "audit").at("audit").as_array().size(), 4u);
 }
 
+TEST_F(AdminApiTest, RevokesNothingWhenTheNewCodeCouldNotBeShown) {
+    const auto added = ask_json("POST", "agents", R"({"name":"home","credential":"token"})");
+    host_.given.public_url.clear();
+    EXPECT_EQ(ask("POST", "agents/home/rotate", R"({"credential":"enrolment"})").status, 422);
+    EXPECT_TRUE(store_->check_token(std::string_view(added.at("api_key").as_string())));
+}
+
 TEST_F(AdminApiTest, ShowsWhoIsConnectedAndWhatToMind) {
     (void)ask_json("POST", "agents", R"({"name":"home","hostnames":["home.example.org"]})");
     auto view = std::make_shared<AgentView>();
