@@ -9,6 +9,11 @@
 #include "net/socket.h"
 
 namespace sallyport {
+namespace {
+
+constexpr std::size_t kMostLastReads = 16;  // of a quantum each; more than a kernel holds by default
+
+}  // namespace
 
 SocketTransport::SocketTransport(Loop& loop, Descriptor connected, std::string received, std::size_t receive_quantum)
     : loop_(loop),
@@ -86,7 +91,7 @@ void SocketTransport::on_writable() {
         const ssize_t sent = ::send(descriptor_.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EAGAIN || errno == EINTR) return;
-            return fail_with(system_error(errno, "send"));
+            return fail_later(system_error(errno, "send"));
         }
         pending_.erase(pending_.begin(), pending_.begin() + sent);
         if (!pending_.empty()) return;
@@ -148,7 +153,11 @@ void SocketTransport::fail_later(Error error) {
 }
 
 void SocketTransport::at_turn_end() {
-    if (failure_) return fail_with(*failure_);
+    if (failure_) {
+        // What the peer sent before it went is still there to be read, and may say why (a WebSocket close frame).
+        for (std::size_t turn = 0; turn < kMostLastReads && !closed_ && !receive_ended_; ++turn) on_readable();
+        return fail_with(*failure_);
+    }
     if (!received_.empty()) on_readable();
 }
 
