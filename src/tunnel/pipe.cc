@@ -1,5 +1,6 @@
 #include "tunnel/pipe.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -172,7 +173,9 @@ void Pipe::on_transport_error(const Error& error) { lose(error); }
 
 void Pipe::fail(Error error) {
     if (closed_) return;
-    close(error.code == Errc::too_large ? 1009 : error.code == Errc::end_of_stream ? 1000 : 1002, "");
+    close(error.code == Errc::too_large ? 1009 : error.code == Errc::end_of_stream ? 1000
+                                                                                   : 1002,
+          "");
     owner_->on_pipe_failed(error);
 }
 
@@ -225,6 +228,7 @@ void Pipe::flush() {
             transport_->send(as_octets(urgent_), next);
         }
         urgent_.clear();
+        if (retained_.all_acknowledged()) unacknowledged_since_ = loop_.now();
         retained_.mark_sent(next.size());
     }
 }
@@ -254,6 +258,15 @@ void Pipe::ping() {
     pinged_at_ = Clock::now();
     const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
     queue_frame(WebSocketOpcode::binary, frame);
+}
+
+std::optional<TimePoint> Pipe::waiting_since() const {
+    if (!transport_) return std::nullopt;
+    std::optional<TimePoint> since;
+    if (!retained_.all_acknowledged()) since = unacknowledged_since_;
+    if (ping_under_way_) since = since ? std::min(*since, pinged_at_) : pinged_at_;
+    if (since) since = std::max(*since, heard_at_);
+    return since;
 }
 
 // Two states by turns: a PING is out and something must come within the timeout, or the rest of the interval passes.

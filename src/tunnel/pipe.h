@@ -3,6 +3,7 @@
 // a pipe outlives its connection: a lost one is replaced by resume(), and nothing above notices.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "net/loop.h"
@@ -38,6 +39,7 @@ public:
     // Goes on over a new connection whose opening handshake is done; the peer has received `peer_received` octets. Replaces a
     // connection that is still there. Errc::protocol: those octets are no longer held, or were never sent.
     Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received);
+    bool can_resume_from(ByteCount peer_received) const { return !closed_ && retained_.holds(peer_received); }
     bool connected() const { return transport_ != nullptr; }
 
     // How many octets may wait unsent before writing stops: few, so that what comes next isn't late.
@@ -53,6 +55,8 @@ public:
     void ping();
     std::chrono::microseconds round_trip() const { return round_trip_; }
     TimePoint heard_at() const { return heard_at_; }
+    // Since when an answer is missing (ACK, PONG) and nothing at all has come.
+    std::optional<TimePoint> waiting_since() const;
     const SocketAddress& peer_address() const { return peer_address_; }  // of the last connection
 
     // Sends a close frame (RFC 6455 7.1.1) and ends the connection; no calls to the owner after it.
@@ -92,6 +96,7 @@ private:
     bool ping_under_way_ = false;
     TimePoint pinged_at_{};
     TimePoint heard_at_{};
+    TimePoint unacknowledged_since_{};  // when DATA was sent with everything before it acknowledged
     std::uint64_t ping_number_ = 0;
     std::chrono::microseconds round_trip_{0};
     Timer acknowledge_;

@@ -74,7 +74,7 @@ bool RetainedOctets::acknowledge(ByteCount position) {
 }
 
 bool RetainedOctets::rewind(ByteCount position) {
-    if (position < acknowledged_ || position > sent_) return false;
+    if (!holds(position)) return false;
     sent_ = position;
     return true;
 }

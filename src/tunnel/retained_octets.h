@@ -35,6 +35,8 @@ public:
     ByteCount unsent() const { return end_ - sent_; }
     ByteCount end() const { return end_; }
     ByteCount acknowledged() const { return acknowledged_; }
+    bool all_acknowledged() const { return acknowledged_ == sent_; }  // of what was sent
+    bool holds(ByteCount position) const { return position >= acknowledged_ && position <= sent_; }  // what follows it, up to what was sent
 
     // Contiguous room of at least kUsefulRoom octets at the end; valid until the next call of a non-const function.
     MutableOctets room();

@@ -90,6 +90,7 @@ public:
         if (!window_.running()) window_.start(resume_window_);
         return pipe_.freeze();
     }
+    bool can_resume_from(ByteCount peer_received) const override { return !end_ && pipe_.can_resume_from(peer_received); }
     Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received) override {
         if (end_) return fail(Errc::reset, end_->detail);
         window_.cancel();
@@ -103,6 +104,7 @@ public:
         pipe_.flush_soon();
     }
     TimePoint heard_at() const override { return pipe_.heard_at(); }
+    std::optional<TimePoint> waiting_since() const override { return pipe_.waiting_since(); }
     std::chrono::microseconds round_trip() const override { return pipe_.round_trip(); }
     std::size_t open_streams() const override {
         const std::size_t all = session_.open_streams();

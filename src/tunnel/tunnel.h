@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@
 
 namespace sallyport {
 
-enum class TunnelRole { relay, agent };
+enum class TunnelRole { relay,
+                        agent };
 
 struct TunnelSettings {
     std::chrono::milliseconds heartbeat_interval{30'000};
@@ -70,6 +72,8 @@ public:
     // Gives up the connection, if there is one, to be replaced; the count of DATA octets received stands still from here on and goes
     // into the new connection's opening handshake.
     virtual ByteCount freeze() = 0;
+    // Whether resume() would find the octets that a peer with so many doesn't have yet. False once the session is over.
+    virtual bool can_resume_from(ByteCount peer_received) const = 0;
     // Goes on over a new connection whose opening handshake is done; `peer_received` is what the peer said it has. Streams don't notice.
     // Fails, and ends the session, if those octets are no longer held.
     virtual Result<> resume(TransportPtr transport, std::string received, ByteCount peer_received) = 0;
@@ -79,6 +83,8 @@ public:
     // Closes nothing by itself: who asks decides how long to wait.
     virtual void ping() = 0;
     virtual TimePoint heard_at() const = 0;
+    // Since when octets or a PING are unanswered and nothing at all was heard; nothing while all is answered or nothing is connected.
+    virtual std::optional<TimePoint> waiting_since() const = 0;
 
     virtual std::chrono::microseconds round_trip() const = 0;  // of the last PING; 0 before the first
     virtual std::size_t open_streams() const = 0;

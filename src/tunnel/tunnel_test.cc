@@ -319,6 +319,42 @@ TEST_F(ResumeTest, ACountThatCannotBeEndsTheSession) {
     while (!relay_.closed) loop_.turn(20ms);
 }
 
+TEST_F(ResumeTest, KnowsWhichCountsItCanResumeFrom) {
+    Peer& visitor = open("echo");
+    visitor.send(random_octets(100'000));
+    run_until([&] { return visitor.received.size() == 100'000; });
+    run_until([&] { return !relay_.tunnel->waiting_since(); });  // all is acknowledged
+    const ByteCount agent_has = agent_.tunnel->freeze();
+    run_until([&] { return relay_.lost.has_value(); });
+    EXPECT_TRUE(relay_.tunnel->can_resume_from(agent_has));
+    EXPECT_FALSE(relay_.tunnel->can_resume_from(0)) << "acknowledged long ago, so given back";
+    EXPECT_FALSE(relay_.tunnel->can_resume_from(agent_has + 1'000'000)) << "never sent";
+    relay_.tunnel->close({Errc::end_of_stream, "test"});
+    EXPECT_FALSE(relay_.tunnel->can_resume_from(agent_has));
+}
+
+TEST(TunnelLiveness, TellsSinceWhenAnAnswerIsMissing) {
+    Loop loop;
+    End relay(loop), agent(loop);
+    std::array<int, 2> ends;
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    TunnelSettings settings;
+    settings.ack_delay = 1ms;
+    settings.resume_window = 10s;
+    relay.tunnel = Tunnel::make(loop, TunnelRole::relay, make_plain_transport(loop, Descriptor(ends[0])), "", settings, relay);
+    while (!relay.tunnel->waiting_since()) loop.turn(1ms);  // its first PING and SETTINGS
+    const TimePoint since = *relay.tunnel->waiting_since();
+    loop.turn(1ms);
+    EXPECT_EQ(relay.tunnel->waiting_since(), since) << "nobody is there, so nothing was heard";
+    agent.tunnel = Tunnel::make(loop, TunnelRole::agent, make_plain_transport(loop, Descriptor(ends[1])), "", settings, agent);
+    for (int turns = 0; relay.tunnel->waiting_since() && turns < 10'000; ++turns) loop.turn(20ms);
+    EXPECT_FALSE(relay.tunnel->waiting_since()) << "all is answered";
+    agent.tunnel->freeze();
+    while (relay.tunnel->connected()) loop.turn(20ms);
+    relay.tunnel->ping();
+    EXPECT_FALSE(relay.tunnel->waiting_since()) << "nothing is connected";
+}
+
 TEST(TunnelLiveness, ASilentPeerIsTimedOut) {
     Loop loop;
     End relay(loop);
