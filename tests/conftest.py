@@ -143,14 +143,6 @@ def world(tmp_path, authority, site_certificate):
     made.end()
 
 
-def pytest_collection_modifyitems(items):
-    """Sessions that outlive their connection are not wired into agent and relay yet: SALLYPORT_TEST_RESUME=1 runs their tests."""
-    if not os.environ.get("SALLYPORT_TEST_RESUME"):
-        for item in items:
-            if item.get_closest_marker("resume"):
-                item.add_marker(pytest.mark.skip(reason="sessions end with their connection so far"))
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Shows the programs' last lines beside a failure."""

@@ -98,7 +98,6 @@ def test_a_relay_left_alone_with_a_half_open_connection(cutter, tunnel):
 
 # --- sessions that outlive their connections ---
 
-@pytest.mark.resume
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_transfers_both_ways_are_exact_through_cuts(cutter, tunnel, seed):
@@ -108,7 +107,6 @@ def test_transfers_both_ways_are_exact_through_cuts(cutter, tunnel, seed):
     assert cuts.count >= 5
 
 
-@pytest.mark.resume
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_numbered_messages_pass_exactly_once_through_cuts(cutter, tunnel, seed):
     lengths = random.Random(seed)
@@ -129,7 +127,6 @@ def test_numbered_messages_pass_exactly_once_through_cuts(cutter, tunnel, seed):
     assert cuts.count >= 5
 
 
-@pytest.mark.resume
 def test_a_transfer_outlives_either_end_of_its_connection(cutter, tunnel):
     download, upload = Download(tunnel, 64 * MIB), Upload(tunnel, 64 * MIB)
     for lose in (cutter.lose_relay_side, cutter.lose_agent_side, cutter.lose_relay_side):
@@ -139,7 +136,6 @@ def test_a_transfer_outlives_either_end_of_its_connection(cutter, tunnel):
     assert download.finish() == upload.finish() == sha256_of(64 * MIB)
 
 
-@pytest.mark.resume
 def test_a_session_is_resumed_not_opened_anew(cutter, tunnel):
     async def converse(websocket):
         mark = tunnel.relay.program.mark()

@@ -112,7 +112,8 @@ def test_a_relay_killed_while_the_network_was_away(wan, tunnel):
     assert tunnel.ask().status == 200
 
 
-def test_a_visitor_waits_for_an_agent_that_was_killed_and_started_again(wan, tunnel):
+def test_a_visitor_waits_for_an_agent_that_was_killed_and_started_again(wan, world):
+    tunnel = DistantTunnel(wan, world, NumberedHome(), agent_config=QUICK_HEARTBEAT, resume_window="200ms")
     wan.set(delay_ms=20)
     mark = tunnel.relay.program.mark()
     tunnel.agent.kill()
@@ -156,7 +157,6 @@ def test_a_tunnel_works_again_after_the_homes_address_changed(wan, tunnel):
     assert tunnel.ask().status == 200
 
 
-@pytest.mark.resume
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", [Download, Upload])
 def test_a_large_transfer_outlives_an_outage_of_three_seconds(wan, tunnel, kind):
@@ -172,7 +172,6 @@ def test_a_large_transfer_outlives_an_outage_of_three_seconds(wan, tunnel, kind)
     assert recovery < RECOVERY_S + 1  # time to transfer those 8 MiB
 
 
-@pytest.mark.resume
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("seconds", [1, 4, 12, pytest.param(45, marks=pytest.mark.soak)])
 def test_a_websocket_outlives_a_freeze(wan, tunnel, seconds):
@@ -196,7 +195,6 @@ def test_a_websocket_outlives_a_freeze(wan, tunnel, seconds):
     assert recovery[-1] < RECOVERY_S
 
 
-@pytest.mark.resume
 def test_a_one_way_freeze_is_survived_too(wan, tunnel):
     async def converse(websocket):
         for direction in ("ab", "ba"):
@@ -208,7 +206,6 @@ def test_a_one_way_freeze_is_survived_too(wan, tunnel):
     with_websocket(tunnel, converse)
 
 
-@pytest.mark.resume
 def test_an_idle_tunnel_is_back_at_the_next_request(wan, tunnel):
     assert tunnel.ask().status == 200
     outage_of(wan, 4)
@@ -217,7 +214,6 @@ def test_an_idle_tunnel_is_back_at_the_next_request(wan, tunnel):
     assert time.monotonic() - returned < RECOVERY_S
 
 
-@pytest.mark.resume
 def test_a_websocket_outlives_a_change_of_the_homes_address(wan, tunnel):
     async def converse(websocket):
         await echo_numbers(websocket, range(50))
@@ -230,7 +226,6 @@ def test_a_websocket_outlives_a_change_of_the_homes_address(wan, tunnel):
     assert recovery < RECOVERY_S + 1  # until the missing answers are noticed
 
 
-@pytest.mark.resume
 def test_streams_end_with_an_error_when_the_network_stays_away_too_long(wan, world):
     """A visitor gets an error, not silence, once the window is over."""
     tunnel = DistantTunnel(wan, world, NumberedHome(), agent_config={**QUICK_HEARTBEAT, "resume_window": "2s"}, resume_window="2s")

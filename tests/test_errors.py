@@ -255,7 +255,7 @@ def test_a_home_that_vanishes_before_the_answer_is_502(world):
         threads_waiting.set()
         connection.recv(1)
 
-    tunnel = world.tunnel(world.raw_origin(never_answer))
+    tunnel = world.tunnel(world.raw_origin(never_answer), resume_window="200ms")
     with tunnel.visitor() as visitor:
         visitor.request(Accept=JSON)
         assert threads_waiting.wait(30)

@@ -14,6 +14,15 @@ constexpr std::chrono::minutes kSayAgain{10};  // a failure that lasts is told t
 constexpr std::size_t kMaxTargetName = 256;
 constexpr std::size_t kMaxWarnedOf = 256;
 
+// While a session waits for a connection.
+constexpr std::chrono::milliseconds kAttemptEvery{1000};  // ±20 %
+constexpr std::chrono::milliseconds kAtOnceEvery{200};    // connections that are cut as soon as they are there
+// An attempt that has got through to the relay gets this long before another runs beside it. A relay that comes back and
+// shakes hands with thousands is slow; more attempts would make it slower.
+constexpr std::chrono::milliseconds kReachedPatience{3000};
+constexpr std::size_t kMostAttempts = 4;  // side by side; older ones have lost their first packets
+constexpr std::chrono::milliseconds kSilence{1000};
+
 double unpredictable() {
     std::uint32_t bits = 0;
     fill_random(std::as_writable_bytes(std::span(&bits, 1)));
@@ -47,9 +56,11 @@ Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObse
           loop, workers, trust_, log, setup_.targets, [this] { send_targets(); }, TargetScout::Pace{}),
       back_off_(setup_.reconnect_base, setup_.reconnect_max),
       redial_(loop, [this] { dial(); }),
-      patience_(loop, [this] {
-          if (tunnel_) tunnel_->close({Errc::end_of_stream, "agent stopped"});
-      }) {}
+      patience_(loop,
+                [this] {
+                    if (tunnel_) tunnel_->close({Errc::end_of_stream, "agent stopped"});
+                }),
+      silence_(loop, [this] { look_for_silence(); }) {}
 
 Agent::~Agent() {
     for (auto& [connection, serving] : serving_) *serving->handle = nullptr;
@@ -63,21 +74,131 @@ double Agent::random() const { return setup_.random ? setup_.random() : unpredic
 
 // ---- the way to the relay
 
+// Without a session one attempt at a time, each after the back-off. With one that waits, or whose connection is silent, a
+// fresh one each second beside those that are still under way.
 void Agent::dial() {
-    if (stopping_ || dialler_ || tunnel_) return;
-    ++attempts_;
-    dialler_ = std::make_unique<RelayDialler>(
-        loop_, workers_, setup_.relay, setup_.dial,
-        [this](std::expected<OpenedConnection, DialFailure> result) { on_dialled(std::move(result)); });
+    if (stopping_) return;
+    if (!tunnel_) {
+        if (dialling_.empty()) begin_attempt();
+        return;
+    }
+    if (tunnel_->connected() && !is_silent()) return drop_attempts();
+    const bool wait = !dialling_.empty() && dialling_.back().dialler->reached() &&
+                      loop_.now() - attempted_at_ < kReachedPatience;
+    if (!wait) begin_attempt();
+    dial_again_in(until_next_attempt());
 }
 
-void Agent::on_dialled(std::expected<OpenedConnection, DialFailure> result) {
-    loop_.dispose(std::move(dialler_));
+void Agent::begin_attempt() {
+    ++attempts_;
+    attempted_at_ = loop_.now();
+    if (dialling_.size() >= kMostAttempts) {
+        loop_.dispose(std::move(dialling_.front().dialler));
+        dialling_.pop_front();
+    }
+    const std::uint64_t number = ++attempt_number_;
+    dialling_.push_back(
+        {number, std::make_unique<RelayDialler>(
+                     loop_, workers_, setup_.relay, setup_.dial, [this] { return ask_session(); },
+                     [this, number](std::expected<OpenedConnection, DialFailure> result) {
+                         on_dialled(number, std::move(result));
+                     })});
+}
+
+// From here on the old connection, silent as it is, is given up: what it might still bring would not be counted.
+Result<SessionState> Agent::ask_session() {
+    if (!tunnel_) return SessionState{};
+    if (tunnel_->connected()) {
+        if (!is_silent()) return fail(Errc::conflict, "the old connection is alive again");
+        const ByteCount received = tunnel_->freeze();
+        on_connection_lost({Errc::timeout, "silent, and a new connection works"});
+        return SessionState{session_, received};
+    }
+    return SessionState{session_, tunnel_->freeze()};
+}
+
+void Agent::on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result) {
+    const auto attempt = std::ranges::find(dialling_, number, &Attempt::number);
+    loop_.dispose(std::move(attempt->dialler));
+    dialling_.erase(attempt);
     if (!result) return on_dial_failed(result.error());
+    drop_attempts();
     if (setup_.relay.enrolment) finish_enrolment();
+    if (!tunnel_) return begin_session(std::move(*result));
+    if (result->session.id == session_) return resume_session(std::move(*result));
+    // The relay doesn't have the session any more.
+    instead_ = std::move(*result);
+    tunnel_->close({Errc::reset, "the relay began a new session"});
+}
+
+void Agent::drop_attempts() {
+    redial_.cancel();
+    for (Attempt& attempt : dialling_) loop_.dispose(std::move(attempt.dialler));
+    dialling_.clear();
+}
+
+void Agent::begin_session(OpenedConnection connection) {
+    session_ = std::move(connection.session.id);
     connected_at_ = loop_.now();
-    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(result->transport), std::move(result->received),
+    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(connection.transport), std::move(connection.received),
                            setup_.tunnel, *this);
+    if (can_resume()) silence_.start(kSilence);
+}
+
+void Agent::resume_session(OpenedConnection connection) {
+    const auto away = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - lost_at_);
+    const Result<> resumed = tunnel_->resume(std::move(connection.transport), std::move(connection.received),
+                                             connection.session.received);
+    if (!resumed || !tunnel_->connected()) return;  // reported by the tunnel
+    attempts_ = 0;
+    last_failure_.clear();
+    silence_.start(kSilence);
+    log_.info("agent.connected", {{"relay", url_text(setup_.relay)},
+                                  {"address", tunnel_->peer_address().text()},
+                                  {"session", "resumed"},
+                                  {"away_ms", away.count()}});
+}
+
+// ---- a connection that is lost, or silent
+
+Duration Agent::patience_with_silence() const {
+    return std::max<Duration>(kSilence, 4 * tunnel_->round_trip());
+}
+
+bool Agent::is_silent() const {
+    const auto since = tunnel_->waiting_since();
+    return since && Clock::now() - *since >= patience_with_silence();
+}
+
+// Looks when the patience with what is unanswered ends; with nothing unanswered often enough not to be late for what comes next.
+void Agent::look_for_silence() {
+    if (!tunnel_ || !tunnel_->connected() || stopping_) return;
+    silence_.start(kSilence);
+    if (!redial_.running() && is_silent()) {
+        log_.debug("agent.silence", {{"relay", url_text(setup_.relay)}});
+        return dial();
+    }
+    if (const auto since = tunnel_->waiting_since(); since && !redial_.running())
+        silence_.start(std::max<Duration>(*since + patience_with_silence() - Clock::now(), std::chrono::milliseconds(1)));
+}
+
+void Agent::on_connection_lost(const Error& reason) {
+    lost_at_ = loop_.now();
+    silence_.cancel();
+    if (stopping_) return tunnel_->close({Errc::end_of_stream, "agent stopped"});
+    log_.warn("agent.disconnected", {{"reason", name_of(reason.code)},
+                                     {"detail", reason.detail},
+                                     {"age_s", seconds_since(loop_.now(), connected_at_)},
+                                     {"session", "waits"}});
+    if (!dialling_.empty()) return;  // begun when it fell silent
+    const auto since_attempt = loop_.now() - attempted_at_;
+    const auto delay = since_attempt < kAtOnceEvery ? kAtOnceEvery - since_attempt : Duration::zero();
+    dial_again_in(std::chrono::ceil<std::chrono::milliseconds>(delay));
+}
+
+std::chrono::milliseconds Agent::until_next_attempt() const {
+    const double factor = 0.8 + 0.4 * random();
+    return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(kAttemptEvery.count() * factor));
 }
 
 void Agent::finish_enrolment() {
@@ -89,8 +210,29 @@ void Agent::finish_enrolment() {
 }
 
 void Agent::on_dial_failed(const DialFailure& failure) {
+    using Kind = DialFailure::Kind;
+    if (tunnel_) {
+        log_.debug("agent.dial_failed", {{"cause", name_of(failure.kind)}, {"reason", failure.reason}});
+        if (tunnel_->connected() || failure.kind == Kind::network) return;  // the next one is due anyway
+        tell_of_failure(failure);
+        // A relay in trouble still has the session, most likely; somebody else who answers at its address may be gone soon.
+        if (!failure.is_refusal()) {
+            const auto delay = until_next_attempt() + back_off_.next(random());
+            return dial_again_in(std::max<std::chrono::milliseconds>(delay, failure.retry_after));
+        }
+        drop_attempts();
+        refused_ = failure.needs_person();
+        return tunnel_->close({Errc::refused, failure.reason});
+    }
     auto delay = failure.needs_person() ? back_off_.next_after_refusal(random()) : back_off_.next(random());
     delay = std::max<std::chrono::milliseconds>(delay, failure.retry_after);
+    tell_of_failure(failure);
+    log_.debug("agent.dial_failed",
+               {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
+    dial_again_in(delay);
+}
+
+void Agent::tell_of_failure(const DialFailure& failure) {
     const bool told = failure.reason == last_failure_ && loop_.now() - last_failure_at_ < kSayAgain;
     if (!told) {
         last_failure_ = failure.reason;
@@ -105,9 +247,6 @@ void Agent::on_dial_failed(const DialFailure& failure) {
                         {"attempts", attempts_}});
         }
     }
-    log_.debug("agent.dial_failed",
-               {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
-    dial_again_in(delay);
 }
 
 void Agent::dial_again_in(std::chrono::milliseconds delay) {
@@ -173,14 +312,18 @@ void Agent::on_tunnel_closed(const Error& reason) {
     const bool was_ready = std::exchange(ready_, false);
     const bool stable = was_ready && loop_.now() - connected_at_ >= BackOff::kStable;
     const auto age = seconds_since(loop_.now(), connected_at_);
+    silence_.cancel();
+    if (!instead_) drop_attempts();
     loop_.dispose(std::move(tunnel_));
     if (stable) back_off_.reset();
     if (stopping_) {
+        instead_.reset();
         log_.info("agent.disconnected", {{"reason", "stopped"}, {"age_s", age}});
         return stopped();
     }
     log_.warn("agent.disconnected", {{"reason", name_of(reason.code)}, {"detail", reason.detail}, {"age_s", age}});
-    dial_again_in(back_off_.next(random()));
+    if (instead_) return begin_session(*std::exchange(instead_, std::nullopt));
+    dial_again_in(std::exchange(refused_, false) ? back_off_.next_after_refusal(random()) : back_off_.next(random()));
 }
 
 // ---- streams
@@ -252,9 +395,9 @@ void Agent::stop(std::chrono::milliseconds patience, std::function<void()> stopp
     if (stopped_call) stopped_ = std::move(stopped_call);
     if (!stopping_) {
         stopping_ = true;
-        redial_.cancel();
-        loop_.dispose(std::move(dialler_));
+        drop_attempts();
         if (!tunnel_) return stopped();
+        if (!tunnel_->connected()) patience = std::chrono::milliseconds(0);  // nobody is there to wait for
         if (ready_) {
             std::string line = format_control_message(DrainMessage{"agent stops", patience});
             line.pop_back();

@@ -1,11 +1,13 @@
 // agent.h: the home's side of a tunnel: keeps one tunnel to the relay up, dials again when it is gone, and serves its
-// streams from the targets it allows. Lives on one loop; any number of agents may share one, and one Workers. It never
+// streams from the targets it allows. A connection that is lost or silent is replaced within the resume window without
+// the streams noticing: an attempt at once, then one each second, the first that works wins. Lives on one loop; any number of agents may share one, and one Workers. It never
 // gives up by itself.
 //
 // start() once; stop() once, then destroy it after `stopped` (Loop::dispose if inside that call). What it is given
 // outlives it.
 #pragma once
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -69,22 +71,41 @@ public:
     // `stopped` once, maybe inside this call. A second stop() with less patience hurries the first.
     void stop(std::chrono::milliseconds patience, std::function<void()> stopped);
 
-    bool is_connected() const { return ready_; }
+    bool is_connected() const { return ready_ && tunnel_ && tunnel_->connected(); }
     std::size_t open_streams() const { return serving_.size(); }
 
 private:
     struct Serving;
 
+    struct Attempt {
+        std::uint64_t number;
+        std::unique_ptr<RelayDialler> dialler;
+    };
+
     void dial();
-    void on_dialled(std::expected<OpenedConnection, DialFailure> result);
+    void begin_attempt();
+    Result<SessionState> ask_session();
+    void on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result);
     void on_dial_failed(const DialFailure& failure);
+    void tell_of_failure(const DialFailure& failure);
     void dial_again_in(std::chrono::milliseconds delay);
+    void drop_attempts();
     double random() const;
     void finish_enrolment();
+
+    void begin_session(OpenedConnection connection);
+    void resume_session(OpenedConnection connection);
+    bool can_resume() const { return setup_.tunnel.resume_window.count() > 0; }
+    Duration patience_with_silence() const;
+    bool is_silent() const;
+    void look_for_silence();
+    void on_connection_lost(const Error& reason);
+    std::chrono::milliseconds until_next_attempt() const;
 
     void on_tunnel_ready() override;
     void on_tunnel_control(std::string_view line) override;
     void on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) override;
+    void on_tunnel_lost(const Error& reason) override { on_connection_lost(reason); }
     void on_tunnel_closed(const Error& reason) override;
 
     void on_routes(std::vector<RouteNotice> routes);
@@ -109,12 +130,19 @@ private:
     BackOff back_off_;
     Timer redial_;
     Timer patience_;
-    std::unique_ptr<RelayDialler> dialler_;
+    Timer silence_;
+    std::deque<Attempt> dialling_;  // oldest first; more than one only to resume
+    std::uint64_t attempt_number_ = 0;
+    TimePoint attempted_at_{};
     std::unique_ptr<Tunnel> tunnel_;
+    bool refused_ = false;  // what ended tunnel_ needs a person
+    std::string session_;                      // of tunnel_
+    std::optional<OpenedConnection> instead_;  // of tunnel_, once that has reported its end
     std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
 
     bool ready_ = false;  // hello was sent
-    TimePoint connected_at_{};
+    TimePoint connected_at_{};  // the session's beginning
+    TimePoint lost_at_{};       // the connection's end, while tunnel_ has none
     std::vector<RouteNotice> routes_;
     std::string last_failure_;  // so that the same one is not told each time
     TimePoint last_failure_at_{};

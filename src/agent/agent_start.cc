@@ -180,6 +180,7 @@ Result<AgentSetup> prepare_agent(const AgentConfig& config, const StateFolder& f
     setup.state = folder;
     setup.tunnel.heartbeat_interval = config.heartbeat_interval;
     setup.tunnel.heartbeat_timeout = config.heartbeat_timeout;
+    setup.tunnel.resume_window = config.resume_window;
     setup.reconnect_base = config.reconnect_base;
     setup.reconnect_max = config.reconnect_max;
     setup.request_timeout = config.request_timeout;

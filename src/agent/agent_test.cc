@@ -153,6 +153,118 @@ TEST_F(AgentTest, DialsAgainWhenTheTunnelIsGone) {
     EXPECT_TRUE(std::holds_alternative<HelloMessage>(*parse_control_message(relay.control.front())));
 }
 
+// With a session that outlives its connection.
+class ResumingAgentTest : public AgentTest {
+protected:
+    ResumingAgentTest() {
+        relay.settings.resume_window = std::chrono::seconds(20);
+        relay.settings.ack_delay = std::chrono::milliseconds(1);
+    }
+    AgentSetup setup_for(std::vector<Target> targets) {
+        AgentSetup setup = AgentTest::setup_for(std::move(targets));
+        setup.tunnel.resume_window = std::chrono::seconds(20);
+        setup.tunnel.ack_delay = std::chrono::milliseconds(1);
+        return setup;
+    }
+    void open_echo() {
+        ASSERT_TRUE(visitor.open(*relay.tunnel, "echo", "1"));
+        ASSERT_TRUE(until([&] { return visitor.received == "1"; }));
+    }
+    test::LoopbackOrigin origin{loop, [](test::OriginPeer& peer) { peer.send(std::exchange(peer.received, {})); }};
+    test::VisitorStream visitor;
+};
+
+TEST_F(ResumingAgentTest, StreamsDontNoticeLostConnections) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    for (int i = 0; i < 5; ++i) {
+        relay.tunnel->freeze();
+        const std::size_t before = visitor.received.size();
+        visitor.send("x");  // waits in the session
+        ASSERT_TRUE(until([&] { return visitor.received.size() > before; }));
+        EXPECT_TRUE(agent->is_connected());
+    }
+    EXPECT_EQ(visitor.received, "1xxxxx");
+    EXPECT_EQ(relay.sessions, 1u);
+    EXPECT_EQ(relay.control.size(), 1u) << "hello is said once a session";
+}
+
+TEST_F(ResumingAgentTest, GoesOnDialingEachSecondWhileTheRelayIsAway) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    relay.on_request = [&] { relay.answer = relay.connections < 4 ? test::http_answer(503, "") : std::string(); };
+    relay.tunnel->freeze();
+    visitor.send("x");
+    ASSERT_TRUE(until([&] { return visitor.received == "1x"; }));
+    EXPECT_EQ(relay.sessions, 1u);
+    EXPECT_GE(relay.connections, 4u);
+}
+
+TEST_F(ResumingAgentTest, DialsBesideASilentConnection) {
+    test::LoopbackWire wire(loop, relay.port());
+    AgentSetup setup = setup_for({tcp("echo", origin)});
+    setup.relay.url = *parse_relay_url("wss://127.0.0.1:" + std::to_string(wire.port()));
+    start(std::move(setup));
+    open_echo();
+    wire.freeze();
+    const TimePoint frozen = Clock::now();
+    std::string more(100'000, 'x');
+    ASSERT_TRUE(visitor.stream && origin.peers.size() == 1);
+    origin.peers.front()->send(more);  // unacknowledged: the agent notices
+    ASSERT_TRUE(until([&] { return visitor.received.size() == 1 + more.size(); }));
+    EXPECT_LT(Clock::now() - frozen, std::chrono::seconds(8)) << "no heartbeat had to time out";
+    EXPECT_EQ(relay.sessions, 1u);
+    EXPECT_FALSE(visitor.reset);
+}
+
+TEST_F(ResumingAgentTest, BeginsAnewWhereTheRelayHasForgottenTheSession) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    relay.control.clear();
+    relay.session = "unknown";
+    relay.tunnel->freeze();
+    ASSERT_TRUE(until([&] { return relay.sessions == 2 && relay.ready && agent->is_connected() && !relay.control.empty(); }));
+    EXPECT_TRUE(visitor.reset);
+    EXPECT_TRUE(std::holds_alternative<HelloMessage>(*parse_control_message(relay.control.front())));
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 0; })) << "what was open in the old session is over";
+    test::VisitorStream fresh;
+    ASSERT_TRUE(fresh.open(*relay.tunnel, "echo", "2"));
+    EXPECT_TRUE(until([&] { return fresh.received == "2"; }));
+}
+
+TEST_F(ResumingAgentTest, ARefusalEndsTheSession) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    relay.answer = test::http_answer(403, "");
+    relay.tunnel->freeze();
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 0; }));
+    relay.answer.clear();
+    ASSERT_TRUE(until([&] { return relay.sessions == 2 && agent->is_connected(); }));
+}
+
+TEST_F(ResumingAgentTest, EndsTheSessionAfterTheWindow) {
+    AgentSetup setup = setup_for({tcp("echo", origin)});
+    setup.tunnel.resume_window = std::chrono::milliseconds(100);
+    start(std::move(setup));
+    open_echo();
+    relay.answer = test::http_answer(503, "");
+    relay.tunnel->freeze();
+    ASSERT_TRUE(until([&] { return agent->open_streams() == 0; }));
+    relay.answer.clear();
+    ASSERT_TRUE(until([&] { return relay.sessions == 2 && agent->is_connected(); }));
+}
+
+TEST_F(ResumingAgentTest, StopsAtOnceWhileItsConnectionIsLost) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    relay.answer = test::http_answer(503, "");
+    relay.tunnel->freeze();
+    ASSERT_TRUE(until([&] { return !agent->is_connected(); }));
+    bool stopped = false;
+    agent->stop(std::chrono::seconds(1000), [&] { stopped = true; });
+    ASSERT_TRUE(until([&] { return stopped; }));
+}
+
 TEST_F(AgentTest, GoesOnTryingWhileItIsRefused) {
     relay.answer = test::http_answer(404, "");
     agent = std::make_unique<Agent>(loop, workers, log, setup_for({}));

@@ -1,8 +1,10 @@
 // agent_test_support.h: for the tests of this part: a loop driven until something is true, a folder of its own, origins
 // and a relay on loopback with ports chosen by the kernel.
 #pragma once
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <deque>
@@ -175,6 +177,7 @@ public:
     ~LoopbackRelay() { tunnel.reset(); }
 
     std::string url() const { return "wss://127.0.0.1:" + std::to_string(port_); }
+    std::uint16_t port() const { return port_; }
     std::string pin() const { return *pin_of_certificate(identity_.chain_pem); }
     Result<> verify(const ConcealedProof& proof) {
         const ConcealedOrigin origin{"https", "127.0.0.1", port_};
@@ -190,6 +193,8 @@ public:
     RequestHead request;
     std::size_t connections = 0;
     std::unique_ptr<Tunnel> tunnel;
+    std::string session;  // its id
+    std::size_t sessions = 0;
     bool ready = false;
     bool closed = false;
     std::vector<std::string> control;
@@ -218,15 +223,24 @@ private:
             transport_->close();
             return loop_.dispose(std::move(transport_));
         }
+        const bool resumes = tunnel && request.fields.find("Sallyport-Session") == session;
+        const std::string count{request.fields.find("Sallyport-Received").value_or("0")};
+        if (!resumes) session = "s" + std::to_string(++sessions);
         ResponseHead head;
         fill_websocket_response(head, *check_websocket_request(request));
         head.fields.add("Sec-WebSocket-Protocol", "sallyport.1");
-        head.fields.add("Sallyport-Session", "s1");
+        head.fields.add("Sallyport-Session", session);
+        head.fields.add("Sallyport-Received", std::to_string(resumes ? tunnel->freeze() : 0));
         std::string out;
         write_response_head(out, head, ConnectionOption::upgrade);
         transport_->send(as_octets(out));
         transport_->set_owner(nullptr);
+        if (resumes) {
+            EXPECT_TRUE(tunnel->resume(std::move(transport_), received_.substr(*size), std::stoull(count)));
+            return;
+        }
         ready = closed = false;
+        if (tunnel) tunnel->close({Errc::reset, "the agent came anew"});
         tunnel =
             Tunnel::make(loop_, TunnelRole::relay, std::move(transport_), received_.substr(*size), settings, *this);
     }
@@ -250,6 +264,51 @@ private:
     TransportPtr transport_;
     TlsTransport* last_tls_ = nullptr;
     std::string received_;
+};
+
+// A wire between an agent and what listens on a port of 127.0.0.1: carries octets until a connection is frozen, which then
+// looks alive and carries nothing more.
+class LoopbackWire {
+public:
+    LoopbackWire(Loop& loop, std::uint16_t to) : loop_(loop), to_(*SocketAddress::parse("127.0.0.1", to)) {
+        auto listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0));
+        port_ = SocketAddress::local_of(listener->get()).port();
+        acceptor_.emplace(
+            loop, std::move(*listener),
+            [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
+    }
+    std::uint16_t port() const { return port_; }
+    void freeze() {
+        for (auto& end : ends_) end->transport->set_owner(nullptr);
+    }
+
+private:
+    struct End final : Transport::Owner {
+        explicit End(TransportPtr t) : transport(std::move(t)) { transport->set_owner(this); }
+        void on_receive(MutableOctets octets) override {
+            for (; !octets.empty(); octets = octets.subspan(std::min(octets.size(), Transport::kSendQuantum)))
+                other->transport->send(octets.first(std::min(octets.size(), Transport::kSendQuantum)));
+        }
+        void on_receive_end() override { other->transport->close(); }
+        void on_send_ready() override {}
+        void on_transport_error(const Error&) override { other->transport->close(); }
+        TransportPtr transport;
+        End* other = nullptr;
+    };
+    void take(Descriptor connected) {
+        Descriptor onward(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(::connect(onward.get(), to_.data(), to_.size()), 0);
+        ASSERT_EQ(::fcntl(onward.get(), F_SETFL, O_NONBLOCK), 0);
+        auto& near = *ends_.emplace_back(std::make_unique<End>(make_plain_transport(loop_, std::move(connected))));
+        auto& far = *ends_.emplace_back(std::make_unique<End>(make_plain_transport(loop_, std::move(onward))));
+        near.other = &far;
+        far.other = &near;
+    }
+    Loop& loop_;
+    SocketAddress to_;
+    std::uint16_t port_ = 0;
+    std::deque<std::unique_ptr<End>> ends_;
+    std::optional<Acceptor> acceptor_;
 };
 
 // The relay's end of a stream: sends what it is given and keeps what comes.

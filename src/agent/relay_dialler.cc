@@ -72,6 +72,15 @@ std::optional<DialFailure> judge_reason(std::string_view reason) {
     return std::nullopt;
 }
 
+std::optional<SessionState> session_of(const ResponseHead& head) {
+    SessionState session{std::string(head.fields.find("Sallyport-Session").value_or("")), 0};
+    if (session.id.empty() || session.id.size() > kMaxSession) return std::nullopt;
+    const std::string_view count = head.fields.find("Sallyport-Received").value_or("0");
+    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), session.received);
+    if (error != std::errc{} || end != count.data() + count.size()) return std::nullopt;
+    return session;
+}
+
 std::string_view host_in_uri(const Url& url, std::string& keep) {
     if (url.host_kind != HostKind::ipv6) return url.host;
     return keep = "[" + url.host + "]";
@@ -136,10 +145,12 @@ DialFailure judge_answer(const ResponseHead& head, std::string_view content, boo
             retry_after};
 }
 
-RelayDialler::RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits, Done done)
+RelayDialler::RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits,
+                           AskSession ask_session, Done done)
     : loop_(loop),
       endpoint_(endpoint),
       limits_(limits),
+      ask_session_(std::move(ask_session)),
       done_(std::move(done)),
       key_(make_websocket_key()),
       deadline_(loop, [this] { fail_with({DialFailure::Kind::network, step_ + " took too long", {}, {}}); }) {
@@ -202,6 +213,8 @@ Result<std::string> RelayDialler::authorization() {
 void RelayDialler::send_request() {
     auto proof = authorization();
     if (!proof) return fail_with(setup_failure(proof.error().detail, "see docs/agent.md about credentials"));
+    const auto session = ask_session_();
+    if (!session) return fail_with({DialFailure::Kind::network, session.error().detail, {}, {}});
     const std::string& path = endpoint_.url.path;
     RequestHead head;
     fill_websocket_request(head, endpoint_.url.authority(),
@@ -209,6 +222,8 @@ void RelayDialler::send_request() {
     head.fields.add("Sec-WebSocket-Protocol", kSubprotocol);
     head.fields.add("Accept", "application/json");  // of a refusal
     head.fields.add("Authorization", *proof);
+    head.fields.add("Sallyport-Session", session->id);
+    head.fields.add("Sallyport-Received", std::to_string(session->received));
     if (endpoint_.enrolment) head.fields.add("Sallyport-Enroll", endpoint_.enrolment->reveal());
     std::string out;
     write_request_head(out, head, ConnectionOption::upgrade);
@@ -252,18 +267,18 @@ void RelayDialler::on_head(std::size_t head_size) {
     }
     const auto checked = check_websocket_response(head_, key_, kSubprotocol);
     const auto protocol = head_.fields.find(FieldId::sec_websocket_protocol).value_or("");
-    const std::string session{head_.fields.find("Sallyport-Session").value_or("")};
-    if (!checked || protocol != kSubprotocol || session.empty() || session.size() > kMaxSession) {
+    const auto session = session_of(head_);
+    if (!checked || protocol != kSubprotocol || !session) {
         const std::string why = !checked                   ? checked.error().detail
                                 : protocol != kSubprotocol ? "no protocol sallyport.1"
-                                                           : "no Sallyport-Session";
+                                                           : "no session";
         return fail_with({DialFailure::Kind::protocol,
                           "opening handshake: " + why,
                           "what answers there doesn't seem to be a relay",
                           {}});
     }
     transport_->set_owner(nullptr);
-    finish(OpenedConnection{std::move(transport_), received_.substr(head_size), session});
+    finish(OpenedConnection{std::move(transport_), received_.substr(head_size), *session});
 }
 
 void RelayDialler::on_receive_end() {

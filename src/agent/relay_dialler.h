@@ -60,6 +60,10 @@ struct DialFailure {
         return kind == Kind::pin_mismatch || kind == Kind::certificate || kind == Kind::not_recognised ||
                kind == Kind::forbidden || kind == Kind::setup;
     }
+    // The relay itself, or we, said no: a session that was to go on is over.
+    bool is_refusal() const {
+        return kind == Kind::not_recognised || kind == Kind::forbidden || kind == Kind::duplicate_live || kind == Kind::setup;
+    }
     static constexpr std::chrono::seconds kMaxRetryAfter{300};
 };
 std::string_view name_of(DialFailure::Kind kind);
@@ -67,10 +71,16 @@ std::string_view name_of(DialFailure::Kind kind);
 // What an answer other than 101 means. Pure.
 DialFailure judge_answer(const ResponseHead& head, std::string_view content, bool enrolling);
 
+// What is said of the session in the opening handshake: asked for, or given. docs/protocol.md, Resuming.
+struct SessionState {
+    std::string id = "new";
+    ByteCount received = 0;  // DATA octets of it that whoever says this has got
+};
+
 struct OpenedConnection {
     TransportPtr transport;  // without owner; the pipe begins
     std::string received;    // octets behind the answer's head
-    std::string session;     // Sallyport-Session
+    SessionState session;    // as the relay sees it; another id than asked for is a new session
 };
 
 class RelayDialler final : private Transport::Owner {
@@ -83,11 +93,17 @@ public:
     };
     // Called once, on the loop, never inside the constructor. Dispose of the dialler then.
     using Done = std::function<void(std::expected<OpenedConnection, DialFailure>)>;
+    // Asked right before the request leaves, so that the count is the one that stays. An error ends the attempt.
+    using AskSession = std::function<Result<SessionState>()>;
 
-    RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits, Done done);
+    RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits, AskSession ask_session,
+                 Done done);
     ~RelayDialler();
     RelayDialler(const RelayDialler&) = delete;
     RelayDialler& operator=(const RelayDialler&) = delete;
+
+    // Somebody at the relay's address has taken the connection: what is missing is worth waiting for.
+    bool reached() const { return transport_ != nullptr; }
 
     static constexpr std::size_t kMaxAnswer = 32_KiB;  // head and content of a refusal
 
@@ -108,6 +124,7 @@ private:
     Loop& loop_;
     const RelayEndpoint& endpoint_;
     Limits limits_;
+    AskSession ask_session_;
     Done done_;
     std::string key_;  // Sec-WebSocket-Key
     TransportPtr transport_;

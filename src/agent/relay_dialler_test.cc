@@ -19,13 +19,14 @@ protected:
     }
     std::expected<OpenedConnection, DialFailure> dial(const RelayEndpoint& endpoint, RelayDialler::Limits limits = {}) {
         std::optional<std::expected<OpenedConnection, DialFailure>> result;
-        RelayDialler dialler(loop, workers, endpoint, limits,
+        RelayDialler dialler(loop, workers, endpoint, limits, [&] { return ask; },
                              [&](auto dialled) { result.emplace(std::move(dialled)); });
         EXPECT_TRUE(test::run_until(loop, [&] { return result.has_value(); }));
         return std::move(*result);
     }
     Loop loop;
     Workers workers{2};
+    Result<SessionState> ask = SessionState{};
     Ed25519PrivateKey key = Ed25519PrivateKey::generate();
 };
 
@@ -43,10 +44,45 @@ TEST_F(RelayDiallerTest, ProvesItsKeyOverThisConnection) {
     const auto opened = dial(endpoint);
     ASSERT_TRUE(opened) << opened.error().reason;
     EXPECT_TRUE(proven);
-    EXPECT_EQ(opened->session, "s1");
+    EXPECT_EQ(opened->session.id, "s1");
+    EXPECT_EQ(opened->session.received, 0u);
     EXPECT_EQ(relay.request.target, "/tunnel");
     EXPECT_EQ(relay.request.fields.find("Sec-WebSocket-Protocol"), "sallyport.1");
     EXPECT_EQ(relay.request.fields.find("Sallyport-Enroll"), "credential.secret");
+}
+
+TEST_F(RelayDiallerTest, AsksForASessionWithTheCountOfTheLastMoment) {
+    test::LoopbackRelay relay(loop);
+    const RelayEndpoint endpoint = endpoint_of(relay, relay.pin());
+    ask = SessionState{"s7", 12'345'678'901};
+    ASSERT_TRUE(dial(endpoint));
+    EXPECT_EQ(relay.request.fields.find("Sallyport-Session"), "s7");
+    EXPECT_EQ(relay.request.fields.find("Sallyport-Received"), "12345678901");
+    ask = fail(Errc::conflict, "not needed any more");
+    const auto given_up = dial(endpoint);
+    ASSERT_FALSE(given_up);
+    EXPECT_EQ(given_up.error().kind, Kind::network);
+    EXPECT_EQ(given_up.error().reason, "not needed any more");
+}
+
+TEST_F(RelayDiallerTest, ReadsTheCountOfTheRelay) {
+    for (const auto& [said, count] : std::vector<std::pair<std::string, std::optional<ByteCount>>>{
+             {"12345678901", 12'345'678'901}, {"0", 0}, {"", std::nullopt}, {"-1", std::nullopt}, {"1x", std::nullopt}, {"99999999999999999999", std::nullopt}}) {
+        test::LoopbackRelay relay(loop);
+        relay.on_request = [&] {
+            ResponseHead head;
+            fill_websocket_response(head, *check_websocket_request(relay.request));
+            head.fields.add("Sec-WebSocket-Protocol", "sallyport.1");
+            head.fields.add("Sallyport-Session", "s9");
+            head.fields.add("Sallyport-Received", said);
+            relay.answer.clear();
+            write_response_head(relay.answer, head, ConnectionOption::upgrade);
+        };
+        const auto opened = dial(endpoint_of(relay, relay.pin()));
+        ASSERT_EQ(opened.has_value(), count.has_value()) << said;
+        if (count) EXPECT_EQ(opened->session.received, *count);
+        else EXPECT_EQ(opened.error().kind, Kind::protocol);
+    }
 }
 
 TEST_F(RelayDiallerTest, ShowsASharedSecretWhereThatIsConfigured) {

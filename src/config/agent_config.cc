@@ -26,6 +26,7 @@ constexpr std::array kKeys = {
     KeyInfo{"log_format", "FORMAT", "key_value or json (default key_value)"},
     KeyInfo{"heartbeat_interval", "DURATION", "a sign of life after so much silence (default 30s)"},
     KeyInfo{"heartbeat_timeout", "DURATION", "how long its answer may take (default 10s)"},
+    KeyInfo{"resume_window", "DURATION", "how long streams wait when the connection is lost (default 60s)"},
     KeyInfo{"reconnect_base", "DURATION", "first wait before dialling again (default 1s)"},
     KeyInfo{"reconnect_max", "DURATION", "longest wait before dialling again (default 60s)"},
     KeyInfo{"request_timeout", "DURATION", "how long a service may think about a request (default 30s)"},
@@ -77,6 +78,7 @@ void read_rest(Reader& reader, AgentConfig& config) {
     reader.read_choice<LogFormat>("log_format", config.log_format, {{"key_value", LogFormat::key_value}, {"json", LogFormat::json}});
     reader.read_duration("heartbeat_interval", config.heartbeat_interval, 100ms, 1h);
     reader.read_duration("heartbeat_timeout", config.heartbeat_timeout, 100ms, 1h);
+    reader.read_duration("resume_window", config.resume_window, 0ms, 10min);
     reader.read_duration("reconnect_base", config.reconnect_base, 10ms, 1h);
     reader.read_duration("reconnect_max", config.reconnect_max, 10ms, 24h);
     if (config.reconnect_max < config.reconnect_base)

@@ -48,6 +48,7 @@ struct AgentConfig {
     LogFormat log_format = LogFormat::key_value;
     std::chrono::milliseconds heartbeat_interval{30'000};
     std::chrono::milliseconds heartbeat_timeout{10'000};
+    std::chrono::milliseconds resume_window{60'000};  // how long streams wait for a new connection; 0: not at all
     std::chrono::milliseconds reconnect_base{1'000};
     std::chrono::milliseconds reconnect_max{60'000};
     std::chrono::milliseconds request_timeout{30'000};  // announced; the edge enforces it

@@ -42,6 +42,13 @@ AgentLink::AgentLink(Loop& loop, Log& log, ProvenAgent agent, TransportPtr trans
     hello_deadline_.start(kHelloDeadline);
 }
 
+void AgentLink::resume(std::string credential_id, TransportPtr transport, std::string received, ByteCount peer_received) {
+    agent_.credential_id = std::move(credential_id);
+    mark_lost(false);
+    // A failure ends the session and is reported as its end.
+    (void)tunnel_->resume(std::move(transport), std::move(received), peer_received);
+}
+
 void AgentLink::tell_routes(const std::vector<RouteNotice>& routes) {
     if (!view_ || (has_told_ && told_ == routes)) return;
     told_ = routes;
@@ -98,7 +105,15 @@ void AgentLink::take(const TargetsMessage& targets) {
 }
 
 void AgentLink::take(const DrainMessage& drain) {
+    draining_ = true;
     log_.info("tunnel.draining", {{"agent", agent_.name}, {"reason", drain.reason}});
+}
+
+void AgentLink::mark_lost(bool lost) {
+    if (!view_ || view_->lost == lost) return;
+    AgentView view = *view_;
+    view.lost = lost;
+    view_ = std::make_shared<const AgentView>(std::move(view));
 }
 
 void AgentLink::publish(AgentView view) {
@@ -109,6 +124,12 @@ void AgentLink::publish(AgentView view) {
 void AgentLink::on_tunnel_stream(OpenRequest, std::unique_ptr<IncomingStream> stream) {
     // Only the relay opens streams, so the HTTP/2 client role makes this impossible; refused all the same.
     stream->refuse({403, "http_request_denied", "agents open no streams"});
+}
+
+void AgentLink::on_tunnel_lost(const Error& reason) {
+    if (draining_) return tunnel_->close({Errc::end_of_stream, "the agent stopped"});
+    mark_lost(true);
+    owner_.on_link_lost(*this, reason);
 }
 
 void AgentLink::on_tunnel_closed(const Error& reason) { owner_.on_link_closed(*this, reason); }

@@ -1,6 +1,7 @@
 // agent_link.h: one connected agent: its tunnel and what the control stream says. Lives on the agent's owner loop. Its
 // owner (loop_agents.h) disposes of it when it reports its end.
 //
+// Its session outlives a lost connection for the resume window meanwhile its view says lost, and streams wait.
 // The agent says hello first (within kHelloDeadline, else the link closes) and counts as online from then on. The relay
 // tells it its public URLs, and each change of them.
 #pragma once
@@ -24,7 +25,7 @@ inline constexpr std::chrono::seconds kHelloDeadline{10};
 struct ProvenAgent {
     std::string agent_id;
     std::string name;
-    std::string credential_id;  // once it is gone from the directory the link is cut
+    std::string credential_id;  // the last one proven; once it is gone from the directory the link is cut
     std::string session_id;     // public name of the session, random
 };
 
@@ -33,6 +34,7 @@ public:
     class Owner {
     public:
         virtual void on_link_view(AgentLink& link) = 0;  // said hello, or its targets changed
+        virtual void on_link_lost(AgentLink& link, const Error& reason) = 0;  // its connection; resume() may follow
         virtual void on_link_closed(AgentLink& link, const Error& reason) = 0;  // the last call
 
     protected:
@@ -42,6 +44,10 @@ public:
     // `received`: octets that came behind the opening handshake.
     AgentLink(Loop& loop, Log& log, ProvenAgent agent, TransportPtr transport, std::string received,
               const TunnelSettings& settings, Owner& owner);
+
+    // Over another connection, whose opening handshake is done. Whoever proved a credential of the agent gets here; from now on
+    // the link stands and falls with that one.
+    void resume(std::string credential_id, TransportPtr transport, std::string received, ByteCount peer_received);
 
     const ProvenAgent& agent() const { return agent_; }
     const std::shared_ptr<const AgentView>& view() const { return view_; }  // null before hello
@@ -59,12 +65,14 @@ private:
     void on_tunnel_ready() override {}
     void on_tunnel_control(std::string_view line) override;
     void on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) override;
+    void on_tunnel_lost(const Error& reason) override;
     void on_tunnel_closed(const Error& reason) override;
 
     void take(const HelloMessage& hello);
     void take(const TargetsMessage& targets);
     void take(const DrainMessage& drain);
     void publish(AgentView view);
+    void mark_lost(bool lost);
     void send(const ControlMessage& message);
 
     Log& log_;
@@ -74,6 +82,7 @@ private:
     std::string version_;
     std::vector<RouteNotice> told_;
     bool has_told_ = false;
+    bool draining_ = false;  // the agent said so: it won't come back to this session
     TimePoint probe_asked_at_ = Clock::now() - std::chrono::hours(1);
     WallTime connected_at_ = wall_now();
     TimePoint opened_at_ = Clock::now();

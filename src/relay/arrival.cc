@@ -1,11 +1,16 @@
 #include "relay/arrival.h"
 
+#include <charconv>
+#include <string>
+
 #include "base/random.h"
 #include "wire/http1_writer.h"
 #include "wire/websocket_handshake.h"
 
 namespace sallyport::relay {
 namespace {
+
+constexpr std::size_t kMaxSession = 128;
 
 // A head is far below the quantum that send() takes, and nothing was sent on this connection that could still wait.
 bool send_head(Transport& transport, const ResponseHead& head, ConnectionOption connection) {
@@ -18,13 +23,30 @@ bool send_head(Transport& transport, const ResponseHead& head, ConnectionOption 
 
 }  // namespace
 
+SessionRequest SessionRequest::of(const RequestHead& request) {
+    const std::string_view id = request.fields.find("Sallyport-Session").value_or("");
+    const std::string_view received = request.fields.find("Sallyport-Received").value_or("");
+    SessionRequest asked;
+    const auto [end, error] = std::from_chars(received.data(), received.data() + received.size(), asked.received);
+    if (received.empty() || error != std::errc{} || end != received.data() + received.size()) return {};
+    if (id.size() > kMaxSession || id == "new") return {};
+    asked.id = id;
+    return asked;
+}
+
 void Arrival::accept() {
     agent.session_id = random_token(16);
+    answer(agent.session_id, 0);
+}
+
+void Arrival::accept_again(ByteCount held) { answer(session.id, held); }
+
+void Arrival::answer(std::string_view session_id, ByteCount held) {
     ResponseHead head;
     fill_websocket_response(head, websocket_key);
     head.fields.add("Sec-WebSocket-Protocol", kTunnelProtocol);
-    head.fields.add("Sallyport-Session", agent.session_id);
-    head.fields.add("Sallyport-Received", "0");
+    head.fields.add("Sallyport-Session", session_id);
+    head.fields.add("Sallyport-Received", std::to_string(held));
     send_head(*transport, head, ConnectionOption::upgrade);
 }
 

@@ -132,10 +132,26 @@ void LoopAgents::admit(Arrival arrival) {
     if (live == links_.end()) {
         // The count is taken a moment later; loops that race for the last place may go over by one each.
         if (agents_.link_count_ >= agents_.most_links_) return refuse(arrival, 503, AdmissionRefusal::overload);
-        begin_link(std::move(arrival));
-    } else {
-        await_verdict(std::move(arrival), *live->second);
+        return begin_link(std::move(arrival));
     }
+    AgentLink& link = *live->second;
+    const bool same = arrival.session.id == link.agent().session_id;
+    if (same && link.tunnel().can_resume_from(arrival.session.received)) return resume(std::move(arrival), link);
+    if (!link.tunnel().connected())
+        return take_over(std::move(arrival), link, {Errc::reset, "the agent came back and began anew"});
+    // An attempt that came late: another one, sent with more octets received, has won already.
+    if (same) return refuse(arrival, 409, AdmissionRefusal::duplicate_live);
+    await_verdict(std::move(arrival), link);
+}
+
+// At once, even while the old connection looks alive: who knows the session and proves the credential is the agent itself.
+void LoopAgents::resume(Arrival arrival, AgentLink& link) {
+    const std::string from = arrival.transport->peer_address().ip();
+    arrival.accept_again(link.tunnel().freeze());
+    link.resume(std::move(arrival.agent.credential_id), std::move(arrival.transport), std::move(arrival.received),
+                arrival.session.received);
+    publish(link);
+    log_.info("tunnel.resumed", {{"agent", link.agent().name}, {"peer", from}, {"session", link.agent().session_id}});
 }
 
 void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
@@ -168,17 +184,33 @@ void LoopAgents::await_verdict(Arrival arrival, AgentLink& live) {
     place->timer.start(kLookEvery);
 }
 
+void LoopAgents::take_over(Arrival arrival, AgentLink& old, Error why) {
+    auto& place = newcomers_[arrival.agent.agent_id];
+    if (place) {
+        std::swap(place->arrival, arrival);
+        refuse(arrival, 409, AdmissionRefusal::duplicate_live);
+    } else {
+        place = std::make_unique<Newcomer>(*this, std::move(arrival));
+    }
+    place->taking_over = true;
+    place->timer.cancel();
+    old.tunnel().close(std::move(why));
+}
+
 void LoopAgents::look_at(Newcomer& newcomer) {
     const std::string id = newcomer.arrival.agent.agent_id;
     AgentLink& live = *links_.at(id);
-    if (!newcomer.taking_over && live.tunnel().heard_at() > newcomer.asked_at) {
+    if (!live.tunnel().connected()) {
+        newcomer.taking_over = true;  // begins when the old link has reported its end
+        live.tunnel().close({Errc::reset, "lost while another connection proved the same credential"});
+    } else if (live.tunnel().heard_at() > newcomer.asked_at) {
         log_.warn("tunnel.duplicate", {{"agent", live.agent().name},
                                        {"connected_from", live.peer()},
                                        {"refused_from", newcomer.arrival.transport->peer_address().ip()}});
         refuse(newcomer.arrival, 409, AdmissionRefusal::duplicate_live);
         loop_.dispose(std::move(newcomers_.extract(id).mapped()));
     } else if (Clock::now() - newcomer.asked_at >= kTakeoverPatience) {
-        newcomer.taking_over = true;  // begins when the old link has reported its end
+        newcomer.taking_over = true;
         live.tunnel().close({Errc::timeout, "silent when another connection proved the same credential"});
     } else {
         newcomer.timer.start(kLookEvery);
@@ -191,7 +223,7 @@ void LoopAgents::on_link_view(AgentLink& link) {
     const ProvenAgent& agent = link.agent();
     const bool first = !entry(agent.agent_id).view;
     apply_limit(link);
-    agents_.publish(*this, agent.agent_id, link.view(), agents_.gate(agent.agent_id));
+    publish(link);
     link.tell_routes(directory_->notices(agent.agent_id));
     if (!first) return;
     note_seen(agent.agent_id);
@@ -201,6 +233,16 @@ void LoopAgents::on_link_view(AgentLink& link) {
                                 {"version", link.version()},
                                 {"session", agent.session_id},
                                 {"targets", link.view()->targets.size()}});
+}
+
+void LoopAgents::publish(const AgentLink& link) {
+    const std::string& id = link.agent().agent_id;
+    if (link.view()) agents_.publish(*this, id, link.view(), agents_.gate(id));
+}
+
+void LoopAgents::on_link_lost(AgentLink& link, const Error& reason) {
+    publish(link);
+    log_.info("tunnel.lost", {{"agent", link.agent().name}, {"reason", name_of(reason.code)}, {"detail", reason.detail}});
 }
 
 void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
@@ -236,7 +278,7 @@ void LoopAgents::set_view(const std::string& agent_id, std::shared_ptr<const Age
     Entry& known = entry(agent_id);
     known.view = std::move(view);
     if (gate) known.gate = std::move(gate);
-    if (!known.view) return;
+    if (!known.view || known.view->lost) return;
     while (!known.waiting.empty()) (*known.waiting.begin())->settle(true);  // each leaves as it is called
 }
 

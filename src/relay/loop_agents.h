@@ -56,7 +56,8 @@ public:
     // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes.
     void set_directory(DirectoryPtr directory);
 
-    // On the owner loop: opens the tunnel, or asks the live one first.
+    // On the owner loop: goes on with the session that is asked for, or opens a tunnel in place of one that is lost, or asks
+    // the live one first.
     void admit(Arrival arrival);
 
     void append_live(std::vector<LiveAgent>& out) const;
@@ -92,6 +93,7 @@ private:
     using Map = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
 
     void on_link_view(AgentLink& link) override;
+    void on_link_lost(AgentLink& link, const Error& reason) override;
     void on_link_closed(AgentLink& link, const Error& reason) override;
 
     Result<StreamPtr> open_here(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner);
@@ -100,9 +102,12 @@ private:
     // Why the agent may not be connected (any more); nothing if it may.
     std::optional<std::string_view> objection(const ProvenAgent& agent) const;
     void apply_limit(const AgentLink& link);
+    void publish(const AgentLink& link);
     void begin_link(Arrival arrival);
     void refuse(Arrival& arrival, int status, AdmissionRefusal reason);
+    void resume(Arrival arrival, AgentLink& link);
     void await_verdict(Arrival arrival, AgentLink& live);
+    void take_over(Arrival arrival, AgentLink& old, Error why);
     void look_at(Newcomer& newcomer);
     void note_seen(const std::string& agent_id);
 

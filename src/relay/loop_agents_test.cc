@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "net/tcp_transport.h"
@@ -44,7 +45,8 @@ private:
 // The agent's side of a connection that the relay is judging: reads the answer, then speaks the tunnel. Or says nothing at all.
 class FakeAgent final : private Transport::Owner, private Tunnel::Owner {
 public:
-    FakeAgent(Loop& loop, Descriptor connected) : loop_(loop), transport_(make_plain_transport(loop, std::move(connected))) {
+    FakeAgent(Loop& loop, Descriptor connected, const TunnelSettings& settings = {})
+        : loop_(loop), settings_(settings), transport_(make_plain_transport(loop, std::move(connected))) {
         transport_->set_owner(this);
     }
     ~FakeAgent() {
@@ -56,11 +58,28 @@ public:
         std::string line = format_control_message(hello);
         line.pop_back();
         tunnel_->send_control(line);
+        ++hellos;
     }
     bool has_tunnel() const { return tunnel_ != nullptr; }
+    Tunnel& tunnel() { return *tunnel_; }
+    // Another connection for the same session; what the relay answers comes into `answer`.
+    void take_connection(Descriptor connected) {
+        answer.clear();
+        connection_ended = false;
+        transport_ = make_plain_transport(loop_, std::move(connected));
+        transport_->set_owner(this);
+    }
+    std::string field(std::string_view name) const {
+        const std::size_t at = answer.find(std::string(name) + ": ");
+        if (at == std::string::npos) return {};
+        const std::size_t begin = at + name.size() + 2;
+        return answer.substr(begin, answer.find("\r\n", begin) - begin);
+    }
     void fall_silent() { transport_->set_owner(nullptr); }
 
     std::string answer;
+    std::string session;  // its id
+    std::size_t hellos = 0;
     std::vector<RouteNotice> routes;
     bool closed = false;
     bool connection_ended = false;
@@ -73,7 +92,13 @@ private:
         if (end == std::string::npos || !answer.starts_with("HTTP/1.1 101") || !speaks) return;
         std::string rest = answer.substr(end + 4);
         transport_->set_owner(nullptr);
-        tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(transport_), std::move(rest), {}, *this);
+        const std::string id = field("Sallyport-Session");
+        if (tunnel_ && id == session) {
+            EXPECT_TRUE(tunnel_->resume(std::move(transport_), std::move(rest), std::stoull(field("Sallyport-Received"))));
+            return;
+        }
+        session = id;
+        tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(transport_), std::move(rest), settings_, *this);
     }
     void on_receive_end() override { connection_ended = true; }
     void on_send_ready() override {}
@@ -90,6 +115,7 @@ private:
     void on_tunnel_closed(const Error&) override { closed = true; }
 
     Loop& loop_;
+    const TunnelSettings settings_;
     TransportPtr transport_;
     std::unique_ptr<Tunnel> tunnel_;
     std::vector<std::unique_ptr<EchoTarget>> targets_;
@@ -119,7 +145,7 @@ public:
 
 class LoopAgentsTest : public testing::Test {
 protected:
-    LoopAgentsTest() { set_directory(store::Enabled::yes); }
+    explicit LoopAgentsTest(const TunnelSettings& settings = {}) : settings_(settings) { set_directory(store::Enabled::yes); }
     ~LoopAgentsTest() override {
         std::size_t ended = 0;
         for (std::size_t i = 0; i < 2; ++i)
@@ -151,24 +177,29 @@ protected:
         turn();
     }
 
-    std::unique_ptr<FakeAgent> arrive() {
+    // The agent's end of a connection that was handed to the relay; judged there at once.
+    Descriptor admit(SessionRequest session = {}, const std::string& credential = "key", const std::string& agent_id = kId) {
         int pair[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-        auto agent = std::make_unique<FakeAgent>(loops_[0], Descriptor(pair[0]));
-        Arrival arrival{{kId, "home", "key", ""}, "dGhlIHNhbXBsZSBub25jZQ==", make_plain_transport(home().loop(), Descriptor(pair[1])), ""};
-        home().admit(std::move(arrival));
-        return agent;
+        home().admit({{agent_id, "home", credential, ""},
+                      "dGhlIHNhbXBsZSBub25jZQ==",
+                      make_plain_transport(home().loop(), Descriptor(pair[1])),
+                      "",
+                      std::move(session)});
+        return Descriptor(pair[0]);
     }
+    std::unique_ptr<FakeAgent> arrive() { return std::make_unique<FakeAgent>(loops_[0], admit(), settings_); }
     void connect() {
         agent_ = arrive();
         until([&] { return here().agent(kId) && away().agent(kId); });
     }
 
     static constexpr const char* kId = "a1";
+    const TunnelSettings settings_;
     Loop loops_[2];
     Log log_{LogLevel::error, LogFormat::key_value};
     std::vector<store::AgentId> seen_;
-    Agents agents_{{&loops_[0], &loops_[1]}, log_, TunnelSettings{}, 10, [this](std::vector<store::AgentId> ids) {
+    Agents agents_{{&loops_[0], &loops_[1]}, log_, settings_, 10, [this](std::vector<store::AgentId> ids) {
                        seen_.insert(seen_.end(), ids.begin(), ids.end());
                    }};
     LoopAgents& home() { return agents_.at(agents_.owner_of(kId)); }
@@ -285,6 +316,143 @@ TEST_F(LoopAgentsTest, LetsANewcomerTakeThePlaceOfASilentOne) {
     until([&] { return here().agent(kId) != nullptr; });
     EXPECT_GE(Clock::now() - before, kTakeoverPatience);
     EXPECT_TRUE(second_->has_tunnel());
+}
+
+// With sessions that outlive their connections.
+class ResumingAgentsTest : public LoopAgentsTest {
+protected:
+    ResumingAgentsTest() : LoopAgentsTest({.ack_delay = 1ms, .resume_window = 20s}) {}
+    void open(LoopAgents& loop, Visitor& visitor) {
+        visitor.stream = std::move(loop.open(kId, {"web", ""}, visitor).value());
+        visitor.stream->wake();
+    }
+    // As an agent does it whose connection is gone or silent.
+    void resume(const std::string& credential = "key") {
+        const ByteCount received = agent_->tunnel().freeze();
+        agent_->take_connection(admit({agent_->session, received}, credential));
+        until([&] { return agent_->answer.starts_with("HTTP/1.1 101"); });
+    }
+    bool is_online() {
+        return std::ranges::all_of(std::initializer_list<LoopAgents*>{&here(), &away()},
+                                   [](LoopAgents* loop) { return loop->agent(kId) && !loop->agent(kId)->lost; });
+    }
+    bool is_lost() {
+        return std::ranges::all_of(std::initializer_list<LoopAgents*>{&here(), &away()},
+                                   [](LoopAgents* loop) { return loop->agent(kId) && loop->agent(kId)->lost; });
+    }
+};
+
+TEST_F(ResumingAgentsTest, VisitorsDontNoticeALostConnection) {
+    connect();
+    Visitor before, meanwhile;
+    open(away(), before);
+    until([&] { return before.received == "hello"; });
+    agent_->tunnel().freeze();
+    until([&] { return is_lost(); });
+    std::optional<bool> online;
+    const auto wait = away().wait_online(kId, 20s, [&](bool on) { online = on; });
+    open(here(), meanwhile);
+    before.sends = " again";
+    before.stream->wake();
+    resume();
+    until([&] { return before.received == "hello again" && meanwhile.received == "hello"; });
+    EXPECT_FALSE(before.reset || meanwhile.reset);
+    until([&] { return online.has_value(); });
+    EXPECT_TRUE(*online && is_online());
+    EXPECT_EQ(agent_->hellos, 1u);
+}
+
+TEST_F(ResumingAgentsTest, ResumesInPlaceOfAConnectionThatStillLooksAlive) {
+    connect();
+    for (int i = 0; i < 5; ++i) {
+        const ByteCount received = agent_->tunnel().freeze();
+        const TimePoint asked = Clock::now();
+        agent_->take_connection(admit({agent_->session, received}));  // before the relay can see the end of the old one
+        until([&] { return agent_->answer.starts_with("HTTP/1.1 101"); });
+        EXPECT_LT(Clock::now() - asked, kTakeoverPatience);
+    }
+    Visitor visitor;
+    open(here(), visitor);
+    until([&] { return visitor.received == "hello"; });
+    EXPECT_TRUE(is_online());
+}
+
+TEST_F(ResumingAgentsTest, AnAgentThatBeginsAnewTakesThePlaceOfALostSessionAtOnce) {
+    connect();
+    Visitor visitor;
+    open(here(), visitor);
+    until([&] { return visitor.received == "hello"; });
+    agent_->tunnel().freeze();
+    until([&] { return is_lost(); });
+    const TimePoint asked = Clock::now();
+    second_ = arrive();
+    until([&] { return second_->answer.starts_with("HTTP/1.1 101") && visitor.reset; });
+    EXPECT_LT(Clock::now() - asked, kTakeoverPatience);
+    EXPECT_NE(second_->session, agent_->session);
+    until([&] { return is_online(); });
+    // The old process comes back too late: its session is over, and another one is alive.
+    agent_->speaks = false;
+    agent_->take_connection(admit({agent_->session, 0}));
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 409"); });
+}
+
+TEST_F(ResumingAgentsTest, ANewcomerWithoutTheSessionDoesNotThrowOutALiveOne) {
+    connect();
+    second_ = std::make_unique<FakeAgent>(loops_[0], admit({"another-session", 0}), settings_);
+    until([&] { return second_->answer.starts_with("HTTP/1.1 409"); });
+    EXPECT_FALSE(agent_->closed);
+}
+
+TEST_F(ResumingAgentsTest, ALateAttemptDoesNotThrowOutTheOneThatWon) {
+    connect();
+    Visitor visitor;
+    open(here(), visitor);
+    until([&] { return visitor.received == "hello"; });
+    second_ = std::make_unique<FakeAgent>(loops_[0], admit({agent_->session, 0}), settings_);  // octets that were acknowledged since
+    until([&] { return second_->answer.starts_with("HTTP/1.1 409"); });
+    visitor.sends = " again";
+    visitor.stream->wake();
+    until([&] { return visitor.received == "hello again"; });
+}
+
+TEST_F(ResumingAgentsTest, ALostSessionWhoseCountCannotBeIsReplaced) {
+    connect();
+    agent_->tunnel().freeze();
+    until([&] { return is_lost(); });
+    second_ = std::make_unique<FakeAgent>(loops_[0], admit({agent_->session, 1'000'000'000}), settings_);
+    until([&] { return second_->answer.starts_with("HTTP/1.1 101") && is_online(); });
+    EXPECT_NE(second_->session, agent_->session);
+}
+
+TEST_F(ResumingAgentsTest, ARevokedAgentCannotResume) {
+    connect();
+    const ByteCount received = agent_->tunnel().freeze();
+    until([&] { return is_lost(); });
+    set_directory(store::Enabled::no);
+    until([&] { return !here().agent(kId) && !away().agent(kId); });
+    agent_->take_connection(admit({agent_->session, received}));
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 403"); });
+    set_directory(store::Enabled::yes);
+    agent_->take_connection(admit({agent_->session, received}, "revoked key"));
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 403"); });
+    agent_->take_connection(admit({agent_->session, received}, "key", "nobody"));
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 403"); });
+}
+
+TEST_F(ResumingAgentsTest, AnAgentThatSaidItStopsIsNotWaitedFor) {
+    connect();
+    std::string drain = format_control_message(DrainMessage{"test", 1s});
+    drain.pop_back();
+    agent_->tunnel().send_control(drain);
+    until([&] { return !agent_->tunnel().waiting_since(); });  // it has come there
+    agent_->tunnel().freeze();  // its close frame was lost
+    until([&] { return !here().agent(kId) && !away().agent(kId); });
+}
+
+TEST_F(ResumingAgentsTest, AnEndInOrderIsAtOnce) {
+    connect();
+    agent_->tunnel().close({Errc::end_of_stream, "test"});
+    until([&] { return !here().agent(kId) && !away().agent(kId); });
 }
 
 TEST_F(LoopAgentsTest, ShowsWhatIsConnected) {

@@ -144,7 +144,9 @@ Result<> Relay::make_parts() {
 
     std::vector<Loop*> loops;
     for (std::size_t i = 0; i < facts_.loops; ++i) loops.push_back(&strands_.emplace_back(std::make_unique<Strand>())->loop);
-    agents_ = std::make_unique<Agents>(loops, log_, TunnelSettings{}, config_.max_agents, [this](std::vector<store::AgentId> seen) {
+    TunnelSettings tunnel;
+    tunnel.resume_window = config_.resume_window;
+    agents_ = std::make_unique<Agents>(loops, log_, tunnel, config_.max_agents, [this](std::vector<store::AgentId> seen) {
         (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
     });
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));

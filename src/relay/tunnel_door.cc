@@ -50,17 +50,18 @@ int status_of(AdmissionRefusal reason) { return reason == AdmissionRefusal::over
 // The connection of an agent whose credential the relay knows.
 class Door::Admitted final : public TunnelDoor::Admission {
 public:
-    Admitted(Door& door, ProvenAgent agent, std::string websocket_key)
-        : door_(door), agent_(std::move(agent)), websocket_key_(std::move(websocket_key)) {}
+    Admitted(Door& door, ProvenAgent agent, std::string websocket_key, SessionRequest session)
+        : door_(door), agent_(std::move(agent)), websocket_key_(std::move(websocket_key)), session_(std::move(session)) {}
     void take(TransportPtr transport, std::string received) override {
         transport->set_owner(nullptr);
-        door_.hand_over({std::move(agent_), std::move(websocket_key_), std::move(transport), std::move(received)});
+        door_.hand_over({std::move(agent_), std::move(websocket_key_), std::move(transport), std::move(received), std::move(session_)});
     }
 
 private:
     Door& door_;
     ProvenAgent agent_;
     std::string websocket_key_;
+    SessionRequest session_;
 };
 
 // The connection of an agent whose key has to be enrolled first: on the store's thread, on disk before the 101.
@@ -106,7 +107,7 @@ std::unique_ptr<TunnelDoor::Admission> Door::judge(const RequestHead& request, T
     if (!tls) return refuse(AdmissionRefusal::no_tls);
     if (authorization->starts_with("Concealed ")) return judge_key(request, *authorization, tls, std::move(*websocket_key));
     const store::Credential* credential = judge_secret(*authorization);
-    return credential ? admit(*credential, std::move(*websocket_key)) : nullptr;
+    return credential ? admit(*credential, std::move(*websocket_key), request) : nullptr;
 }
 
 const store::Credential* Door::judge_secret(std::string_view authorization) {
@@ -132,7 +133,7 @@ std::unique_ptr<TunnelDoor::Admission> Door::judge_key(const RequestHead& reques
     // A key that is known needs no enrolment code, whatever it brings along.
     if (const store::Credential* known = directory.credential_of_key(as_octets(proof->public_key))) {
         if (!verify(*proof, request, *tls)) return refuse(AdmissionRefusal::wrong_proof);
-        return admit(*known, std::move(websocket_key));
+        return admit(*known, std::move(websocket_key), request);
     }
 
     const auto enroll = request.fields.find("Sallyport-Enroll");
@@ -151,11 +152,12 @@ std::unique_ptr<TunnelDoor::Admission> Door::judge_key(const RequestHead& reques
                                        std::move(websocket_key));
 }
 
-std::unique_ptr<TunnelDoor::Admission> Door::admit(const store::Credential& credential, std::string websocket_key) {
+std::unique_ptr<TunnelDoor::Admission> Door::admit(const store::Credential& credential, std::string websocket_key,
+                                                   const RequestHead& request) {
     const store::Agent* agent = here_.directory()->agent(credential.agent.text);
     if (!agent) return refuse(AdmissionRefusal::unknown_credential);
     return std::make_unique<Admitted>(*this, ProvenAgent{agent->id.text, agent->name, credential.id.text, {}},
-                                      std::move(websocket_key));
+                                      std::move(websocket_key), SessionRequest::of(request));
 }
 
 std::nullptr_t Door::refuse(AdmissionRefusal reason) {
@@ -185,8 +187,9 @@ void Door::hand_over(Arrival arrival) {
     if (&home == &here_) return home.admit(std::move(arrival));
     auto parked = static_cast<TlsTransport&>(*arrival.transport).park();
     home.loop().post([&home, agent = std::move(arrival.agent), key = std::move(arrival.websocket_key), parked = std::move(parked),
-                      received = std::move(arrival.received)]() mutable {
-        home.admit({std::move(agent), std::move(key), TlsTransport::unpark(home.loop(), std::move(parked)), std::move(received)});
+                      received = std::move(arrival.received), session = std::move(arrival.session)]() mutable {
+        home.admit({std::move(agent), std::move(key), TlsTransport::unpark(home.loop(), std::move(parked)), std::move(received),
+                    std::move(session)});
     });
 }
 

@@ -32,7 +32,7 @@ private:
     const store::Credential* judge_secret(std::string_view authorization);
     std::unique_ptr<Admission> judge_key(const RequestHead& request, std::string_view authorization, TlsTransport* tls,
                                          std::string websocket_key);
-    std::unique_ptr<Admission> admit(const store::Credential& credential, std::string websocket_key);
+    std::unique_ptr<Admission> admit(const store::Credential& credential, std::string websocket_key, const RequestHead& request);
     std::nullptr_t refuse(AdmissionRefusal reason);
     void on_redeemed(Arrival& arrival, const store::AgentKey& key, const Result<store::AgentId>& redeemed);
     void hand_over(Arrival arrival);

@@ -179,7 +179,8 @@ class _Pair:
 
     def lose(self, name):
         self.pause(True)
-        reset(self._sides.pop(name))
+        if name in self._sides:  # may have lost it before
+            reset(self._sides.pop(name))
 
     def cut(self):
         self.pause(True)
