@@ -112,7 +112,7 @@ def test_numbered_messages_pass_exactly_once_through_cuts(cutter, tunnel, seed):
     lengths = random.Random(seed)
 
     async def converse(websocket):
-        messages = [f"{number} ".ljust(lengths.choice([8, 100, 3000]), ".") for number in range(2000)]
+        messages = [f"{number} ".ljust(lengths.choice([8, 100, 3000]), ".") for number in range(800)]
 
         async def send():
             for message in messages:

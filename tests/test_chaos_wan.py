@@ -226,6 +226,7 @@ def test_a_websocket_outlives_a_change_of_the_homes_address(wan, tunnel):
     assert recovery < RECOVERY_S + 1  # until the missing answers are noticed
 
 
+@pytest.mark.soak  # it is the relay's heartbeat that finds out, after 40 s
 def test_streams_end_with_an_error_when_the_network_stays_away_too_long(wan, world):
     """A visitor gets an error, not silence, once the window is over."""
     tunnel = DistantTunnel(wan, world, NumberedHome(), agent_config={**QUICK_HEARTBEAT, "resume_window": "2s"}, resume_window="2s")
