@@ -36,6 +36,7 @@ Result<AgentSetup> make_setup(const std::string& line) {
     AgentSetup setup;
     setup.relay = RelayEndpoint{*url, *tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
     setup.targets = TargetTable{{target}, TargetTable::AnyTarget::refused};
+    setup.tunnel.resume_window = std::chrono::seconds(60);  // as `sallyport agent` has it
     return setup;
 }
 

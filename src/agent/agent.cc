@@ -17,8 +17,8 @@ constexpr std::size_t kMaxWarnedOf = 256;
 // While a session waits for a connection.
 constexpr std::chrono::milliseconds kAttemptEvery{1000};  // ±20 %
 constexpr std::chrono::milliseconds kAtOnceEvery{200};    // connections that are cut as soon as they are there
-// An attempt that has got through to the relay gets this long before another runs beside it. A relay that comes back and
-// shakes hands with thousands is slow; more attempts would make it slower.
+// An attempt that has got through to the relay gets this long before another runs beside it, and with each one longer. A
+// relay that comes back and shakes hands with thousands is slow; more attempts would make it slower.
 constexpr std::chrono::milliseconds kReachedPatience{3000};
 constexpr std::size_t kMostAttempts = 4;  // side by side; older ones have lost their first packets
 constexpr std::chrono::milliseconds kSilence{1000};
@@ -84,7 +84,7 @@ void Agent::dial() {
     }
     if (tunnel_->connected() && !is_silent()) return drop_attempts();
     const bool wait = !dialling_.empty() && dialling_.back().dialler->reached() &&
-                      loop_.now() - attempted_at_ < kReachedPatience;
+                      loop_.now() - attempted_at_ < kReachedPatience * dialling_.size();
     if (!wait) begin_attempt();
     dial_again_in(until_next_attempt());
 }
