@@ -27,8 +27,17 @@ _numbers = itertools.count()
 
 
 def _ip(*words):
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=DEADLINE_S)
-    assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr.strip()}"
+    _run("ip", *words)
+
+
+def _ip_in(namespace, *words):
+    # Not `ip -n`: that mounts /sys anew, which fails where the root folder is no mount point (chroot).
+    _run("nsenter", f"--net=/run/netns/{namespace}", "ip", *words)
+
+
+def _run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr.strip()}"
 
 
 def why_not():
@@ -42,7 +51,10 @@ def why_not():
     try:
         open("/dev/net/tun", "rb").close()
         _ip("netns", "add", probe := f"sp{os.getpid()}-probe")
-        _ip("netns", "del", probe)
+        try:
+            _ip_in(probe, "link", "set", "lo", "up")
+        finally:
+            _ip("netns", "del", probe)
     except (OSError, AssertionError) as error:
         return str(error)
     return None
@@ -77,17 +89,17 @@ class Wan:
     def _make(self):
         for name in self.namespaces.values():
             _ip("netns", "add", name)
-            _ip("-n", name, "link", "set", "lo", "up")
+            _ip_in(name, "link", "set", "lo", "up")
         self._emulator = subprocess.Popen(
             [EMULATOR, self.namespaces["a"], self.namespaces["b"], str(self._seed)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
         if self._read_answer() != "ready":
             raise AssertionError(self._emulator.stderr.read())
         for side, name in self.namespaces.items():
-            _ip("-n", name, "link", "set", "wan0", "txqueuelen", "10000", "up")
-            _ip("-n", name, "addr", "add", f"{ADDRESS[side]}/24", "dev", "wan0")
+            _ip_in(name, "link", "set", "wan0", "txqueuelen", "10000", "up")
+            _ip_in(name, "addr", "add", f"{ADDRESS[side]}/24", "dev", "wan0")
             if pathlib.Path("/proc/net/if_inet6").exists():
-                _ip("-n", name, "addr", "add", f"{ADDRESS6[side]}/64", "dev", "wan0", "nodad")
+                _ip_in(name, "addr", "add", f"{ADDRESS6[side]}/64", "dev", "wan0", "nodad")
 
     # --- the network ---
 
@@ -135,15 +147,15 @@ class Wan:
 
     def run_in(self, side, argv, **options):
         """A Popen in the side's namespace; ended with it."""
-        process = subprocess.Popen(["ip", "netns", "exec", self.namespaces[side], *map(str, argv)], **options)
+        process = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.namespaces[side]}", *map(str, argv)], **options)
         self._processes.append(process)
         return process
 
     def change_address(self, side, old, new):
         """What a new lease or another uplink does: the old address is gone, connections from it hear nothing any more."""
         name = self.namespaces[side]
-        _ip("-n", name, "addr", "del", f"{old}/24", "dev", "wan0")
-        _ip("-n", name, "addr", "add", f"{new}/24", "dev", "wan0")
+        _ip_in(name, "addr", "del", f"{old}/24", "dev", "wan0")
+        _ip_in(name, "addr", "add", f"{new}/24", "dev", "wan0")
 
     def close(self):
         for process in self._processes:
