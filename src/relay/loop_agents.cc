@@ -289,7 +289,7 @@ LoopAgents::Entry& LoopAgents::entry(std::string_view agent_id) {
 
 void LoopAgents::append_live(std::vector<LiveAgent>& out) const {
     for (const auto& [id, link] : links_) {
-        if (!link->view()) continue;
+        if (!link->view() || link->view()->lost) continue;
         const Tunnel& tunnel = link->tunnel();
         out.push_back({.agent_id = id,
                        .peer = link->peer(),

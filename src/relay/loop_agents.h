@@ -31,7 +31,7 @@ class Agents;
 // How long a live tunnel may take to answer when a newcomer proves the same credential.
 inline constexpr std::chrono::milliseconds kTakeoverPatience{2000};
 
-// A connected agent, as shown to people and programs.
+// A connected agent (not one whose connection is lost), as shown to people and programs.
 struct LiveAgent {
     std::string agent_id;
     std::string peer;

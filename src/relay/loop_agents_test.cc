@@ -362,6 +362,24 @@ TEST_F(ResumingAgentsTest, VisitorsDontNoticeALostConnection) {
     EXPECT_EQ(agent_->hellos, 1u);
 }
 
+TEST_F(ResumingAgentsTest, ShowsALostAgentAsNotConnected) {
+    connect();
+    std::optional<std::size_t> live;
+    const auto count = [&] {
+        live.reset();
+        agents_.collect_live([&](std::vector<LiveAgent> found) { live = found.size(); });
+        until([&] { return live.has_value(); });
+        return *live;
+    };
+    EXPECT_EQ(count(), 1u);
+    agent_->tunnel().freeze();
+    until([&] { return is_lost(); });
+    EXPECT_EQ(count(), 0u);
+    resume();
+    until([&] { return is_online(); });
+    EXPECT_EQ(count(), 1u);
+}
+
 TEST_F(ResumingAgentsTest, ResumesInPlaceOfAConnectionThatStillLooksAlive) {
     connect();
     for (int i = 0; i < 5; ++i) {
