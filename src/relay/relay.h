@@ -101,9 +101,7 @@ private:
     std::unique_ptr<SignalWatch> signals_;
 
     // On the first loop.
-    enum class Phase { running,
-                       draining,
-                       cutting };
+    enum class Phase { running, draining, cutting };
     Phase phase_ = Phase::running;
     TimePoint drain_ends_{};
     std::unique_ptr<Timer> drain_timer_;

@@ -173,9 +173,7 @@ void Pipe::on_transport_error(const Error& error) { lose(error); }
 
 void Pipe::fail(Error error) {
     if (closed_) return;
-    close(error.code == Errc::too_large ? 1009 : error.code == Errc::end_of_stream ? 1000
-                                                                                   : 1002,
-          "");
+    close(error.code == Errc::too_large ? 1009 : error.code == Errc::end_of_stream ? 1000 : 1002, "");
     owner_->on_pipe_failed(error);
 }
 

@@ -15,8 +15,7 @@
 
 namespace sallyport {
 
-enum class TunnelRole { relay,
-                        agent };
+enum class TunnelRole { relay, agent };
 
 struct TunnelSettings {
     std::chrono::milliseconds heartbeat_interval{30'000};
