@@ -41,7 +41,7 @@ REFUSED = {
     "CONNECT": "CONNECT home.example.test:443 HTTP/1.1\r\nHost: home.example.test:443\r\n\r\n",
 }
 TOO_LONG = {
-    "a long target": (431, f"GET /{'a' * 70_000} HTTP/1.1\r\n{HOST}\r\n"),
+    "a target longer than a head may be": (414, f"GET /{'a' * 70_000} HTTP/1.1\r\n{HOST}\r\n"),
     "a target longer than a start line may be": (414, f"GET /{'a' * 40_000} HTTP/1.1\r\n{HOST}\r\n"),
     "a long field": (431, f"GET / HTTP/1.1\r\n{HOST}X: {'a' * 70_000}\r\n\r\n"),
     "many fields": (431, f"GET / HTTP/1.1\r\n{HOST}" + "X: a\r\n" * 20_000 + "\r\n"),

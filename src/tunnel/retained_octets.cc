@@ -62,13 +62,15 @@ Octets RetainedOctets::next() const {
 
 void RetainedOctets::mark_sent(std::size_t octets) {
     sent_ += octets;
+    ever_sent_ = std::max(ever_sent_, sent_);
     assert(sent_ <= end_);
 }
 
 bool RetainedOctets::acknowledge(ByteCount position) {
-    if (position > sent_) return false;
+    if (position > ever_sent_) return false;
     if (position <= acknowledged_) return true;  // an old one, overtaken
     acknowledged_ = position;
+    sent_ = std::max(sent_, position);  // it came over an earlier connection and need not go again
     while (!chunks_.empty() && chunks_.front().begin + chunks_.front().size <= position) drop_first_chunk();
     return true;
 }

@@ -36,7 +36,7 @@ public:
     ByteCount end() const { return end_; }
     ByteCount acknowledged() const { return acknowledged_; }
     bool all_acknowledged() const { return acknowledged_ == sent_; }  // of what was sent
-    bool holds(ByteCount position) const { return position >= acknowledged_ && position <= sent_; }  // what follows it, up to what was sent
+    bool holds(ByteCount position) const { return position >= acknowledged_ && position <= ever_sent_; }  // what follows it
 
     // Contiguous room of at least kUsefulRoom octets at the end; valid until the next call of a non-const function.
     MutableOctets room();
@@ -66,7 +66,8 @@ private:
     Stock& stock_;
     std::deque<Chunk> chunks_;
     ByteCount acknowledged_ = 0;
-    ByteCount sent_ = 0;
+    ByteCount sent_ = 0;          // on the connection of now
+    ByteCount ever_sent_ = 0;     // on any: a peer may have received more than was sent again by now
     ByteCount end_ = 0;
 };
 

@@ -21,6 +21,18 @@ TEST(RetainedOctets, GivesBackWhatWasWrittenUntilItIsAcknowledged) {
     EXPECT_EQ(as_text(retained.next()), "ello");
 }
 
+TEST(RetainedOctets, KnowsWhatWasSentBeforeARewind) {
+    RetainedOctets::Stock stock;
+    RetainedOctets retained(1_MiB, stock);
+    retained.append(as_octets("hello world"));
+    retained.mark_sent(5);
+    EXPECT_TRUE(retained.rewind(0));  // a connection that carried nothing, then another one
+    EXPECT_TRUE(retained.holds(5));
+    EXPECT_FALSE(retained.holds(6)) << "was never sent";
+    EXPECT_TRUE(retained.acknowledge(5));
+    EXPECT_EQ(as_text(retained.next()), " world");
+}
+
 TEST(RetainedOctets, IsFullAtItsBoundAndNotAfterAnAcknowledgement) {
     RetainedOctets::Stock stock;
     RetainedOctets retained(100, stock);
@@ -39,7 +51,7 @@ TEST(RetainedOctets, BehavesLikeAString) {
         const auto up_to = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n)(random); };
         RetainedOctets retained(10_MiB, stock);
         std::string model;
-        std::size_t sent = 0, acknowledged = 0;
+        std::size_t sent = 0, ever_sent = 0, acknowledged = 0;
         for (int step = 0; step < 200; ++step) {
             switch (up_to(3)) {
                 case 0: {
@@ -55,16 +67,18 @@ TEST(RetainedOctets, BehavesLikeAString) {
                     const auto count = up_to(next.size());
                     retained.mark_sent(count);
                     sent += count;
+                    ever_sent = std::max(ever_sent, sent);
                     break;
                 }
                 case 2: {
-                    const auto position = acknowledged + up_to(sent - acknowledged);
+                    const auto position = acknowledged + up_to(ever_sent - acknowledged);
                     ASSERT_TRUE(retained.acknowledge(position));
                     acknowledged = position;
+                    sent = std::max(sent, position);
                     break;
                 }
                 default: {
-                    const auto position = acknowledged + up_to(sent - acknowledged);
+                    const auto position = acknowledged + up_to(ever_sent - acknowledged);
                     ASSERT_TRUE(retained.rewind(position));
                     sent = position;
                 }

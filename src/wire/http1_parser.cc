@@ -112,10 +112,10 @@ Result<std::size_t> HeadReader::find_end(std::string_view in, bool is_request) {
         const std::size_t at = line_at_;
         const std::size_t length = lf - 1 - at;
         line_at_ = scanned_ = lf + 1;
+        // Before the head as a whole: the answer must not depend on how much of it has come so far.
+        if (lines_.empty() && length > limits_.start_line) return refuse(414, Errc::too_large, "start line too long");
         if (line_at_ - start_ > limits_.octets) return refuse(431, Errc::too_large, "head too long");
         if (length > 0) {
-            if (lines_.empty() && length > limits_.start_line)
-                return refuse(414, Errc::too_large, "start line too long");
             if (lines_.size() > limits_.fields) return refuse(431, Errc::too_large, "too many fields");
             lines_.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length)});
         } else if (!lines_.empty()) {
