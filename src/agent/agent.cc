@@ -119,6 +119,7 @@ Result<SessionState> Agent::ask_session() {
 
 void Agent::on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result) {
     const auto attempt = std::ranges::find(dialling_, number, &Attempt::number);
+    if (attempt == dialling_.end()) return;  // dropped in this turn of the loop, and heard of its own end all the same
     loop_.dispose(std::move(attempt->dialler));
     dialling_.erase(attempt);
     if (!result) return on_dial_failed(result.error());
