@@ -1,5 +1,5 @@
 // log.h: one line an event: `level=info event=tunnel.closed agent=home reason=ping_timeout age_s=8412`.
-// Event names are a contract (docs/operations.md); units stand in the keys. Never a token, key, cookie, Authorization
+// Event names are a contract (docs/relay.md, docs/agent.md); units stand in the keys. Never a token, key, cookie, Authorization
 // field, query string or content. Any thread may log; a line is written whole.
 #pragma once
 #include <atomic>

@@ -37,7 +37,7 @@ extern const Problem kAgentOffline;
 extern const Problem kAgentLost;           // it went away with the request
 extern const Problem kAgentBusy;           // concurrency_limit
 extern const Problem kTooManyStreams;
-extern const Problem kTrustedNetworks;     // see DESIGN: the Internet could log in without a password
+extern const Problem kTrustedNetworks;     // the Internet could log in without a password
 extern const Problem kTargetNotAllowed;
 extern const Problem kTargetUnreachable;
 extern const Problem kTargetRefused;

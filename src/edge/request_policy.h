@@ -1,4 +1,4 @@
-// request_policy.h: what the edge changes in a request on its way to an origin (DESIGN.md, "The edge"). Pure.
+// request_policy.h: what the edge changes in a request on its way to an origin (docs/architecture.md). Pure.
 // What only the visitor's connection concerns goes; what only a proxy may say is never taken from a visitor, whatever the
 // spelling; what the edge says itself is added once.
 #pragma once

@@ -12,6 +12,7 @@ namespace {
 // What OpenSSL may answer by itself while we receive (alerts, key updates) when the peer doesn't read; arbitrary,
 // stops a peer that makes us collect answers without end.
 constexpr std::size_t kMostUnasked = 128 * 1024;  // beside one piece of the owner's with its record framing
+static_assert(LoopBuffers::kSend >= Transport::kSendQuantum);
 constexpr std::size_t kRecord = 16 * 1024;  // largest plaintext of one record (RFC 8446 5.1)
 
 }  // namespace

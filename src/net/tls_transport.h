@@ -1,5 +1,5 @@
 // tls_transport.h: a Transport that speaks TLS through OpenSSL with an own BIO: one recv() of up to 256 KiB, one decryption
-// of all of it, one call to the owner; one encryption and one send() of up to 64 KiB the other way. Buffers are the loop's.
+// of all of it, one call to the owner; one encryption and one send() of up to 128 KiB the other way. Buffers are the loop's.
 #pragma once
 #include <functional>
 #include <memory>

@@ -1,6 +1,6 @@
 // metrics.h: what the relay counts, as Prometheus text on /metrics, and /healthz. Served on a loopback-only listener. The
 // figures of all loops are gathered when asked for; counting itself costs the loops nothing but plain stores.
-// Names are a contract (docs/operations.md).
+// Names are a contract (docs/relay.md).
 #pragma once
 #include <string>
 #include <vector>

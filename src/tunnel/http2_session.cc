@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "tunnel/http2_field.h"
 #include "tunnel/http2_stream.h"
 #include "tunnel/lazy_memory.h"
 #include "wire/proxy_status.h"
@@ -17,12 +18,6 @@ constexpr std::uint32_t kMaxFrame = 128 * 1024;            // a whole send; the 
 constexpr std::int32_t kConnectionWindow = 8 << 20;       // given back on receipt: bounds what is under way only
 constexpr std::size_t kMaxHeaderSection = 16 * 1024;      // names and values; ours are some hundred octets
 constexpr std::string_view kControlPath = "/control";
-
-nghttp2_nv field(std::string_view name, std::string_view value) {
-    return {const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(name.data())),
-            const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(value.data())), name.size(), value.size(),
-            NGHTTP2_NV_FLAG_NONE};
-}
 
 std::string_view text(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
 

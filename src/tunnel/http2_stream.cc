@@ -2,18 +2,13 @@
 
 #include <array>
 
+#include "tunnel/http2_field.h"
 #include "wire/proxy_status.h"
 
 namespace sallyport {
 namespace {
 
 constexpr std::string_view kAgentName = "sallyport-agent";
-
-nghttp2_nv field(std::string_view name, std::string_view value) {
-    return {const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(name.data())),
-            const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(value.data())), name.size(), value.size(),
-            NGHTTP2_NV_FLAG_NONE};
-}
 
 std::string proxy_status_of(const Refusal& refusal) {
     std::string text(kAgentName);
