@@ -213,7 +213,7 @@ class _Pair:
                     return
                 if self._move(way):  # the cut was planned for here; it takes this pair too
                     return self._forget(self, cut=True)
-        except ConnectionError:  # an end's RST passes on
+        except OSError:  # an end's RST passes on; a FIN can't follow one (ENOTCONN)
             self.cut()
         if self._sides and all(way.finished and not way.pending for way in self._ways):
             self.cut()
