@@ -1,0 +1,221 @@
+#include "relay/admin_agents.h"
+
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "store/credential.h"
+#include "store/rules.h"
+#include "wire/ed25519.h"
+#include "wire/enrolment_code.h"
+#include "wire/url.h"
+
+namespace sallyport::relay {
+namespace {
+
+namespace json = boost::json;
+
+json::array routes_of(const store::Agent& agent, const std::vector<store::Route>& routes, PublicPort port) {
+    json::array listed;
+    for (const store::Route& route : routes)
+        if (route.agent == agent.id) listed.push_back(to_json(route, agent.name, port));
+    return listed;
+}
+
+ApiResult<json::object> describe(AdminCall& call, const store::Agent& agent) {
+    const auto routes = call.store.list_routes();
+    if (!routes) return told(routes);
+    json::object described = to_json(agent, call.live_agent(agent.id));
+    described["routes"] = routes_of(agent, *routes, call.facts.port);
+    return described;
+}
+
+Result<std::string> url_for_codes_of(AdminCall& call, const store::Agent& agent) {
+    auto routes = call.store.list_routes();
+    if (!routes) return std::unexpected(routes.error());
+    std::erase_if(*routes, [&](const store::Route& route) { return route.agent != agent.id; });
+    return enrolment_url(call.facts, *routes);
+}
+
+// Puts the new credential's secret into the answer, in the form in which it is used: shown this once.
+ApiResult<> show_secret(AdminCall& call, const store::Agent& agent, const store::IssuedCredential& issued, json::object& answer) {
+    const std::string& id = issued.credential.id.text;
+    switch (issued.credential.kind) {
+        case store::CredentialKind::token: {
+            answer["api_key"] = store::format_api_key(issued).reveal();
+            return {};
+        }
+        case store::CredentialKind::device: {
+            answer["device_id"] = id;
+            answer["secret"] = issued.secret.reveal();
+            return {};
+        }
+        default: break;
+    }
+    const auto url = url_for_codes_of(call, agent);
+    if (!url) return told(url);
+    EnrolmentCode code{*url, call.facts.pin, id, issued.secret, {}};
+    for (const store::ProposedTarget& target : agent.proposed_targets) code.targets.push_back({target.name, target.url});
+    const auto text = format_enrolment_code(code);
+    if (!text) return told(text);
+    answer["enroll"] = text->reveal();
+    if (issued.credential.expires_at) answer["expires_at"] = iso_time(*issued.credential.expires_at);
+    return {};
+}
+
+ApiResult<store::AgentKey> parse_key(const std::string& text) {
+    const auto octets = from_base64url(text);
+    if (!octets || octets->size() != kEd25519KeyOctets)
+        return api_fail(422, "invalid_argument", "public_key has to be 43 characters of base64url, as the agent prints it", "public_key");
+    store::AgentKey key;
+    std::ranges::copy(as_octets(*octets), key.begin());
+    return key;
+}
+
+// What an enrolment code can carry (wire/enrolment_code.h).
+Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
+    if (targets.size() > kMaxProposedTargets)
+        return fail(Errc::invalid_argument, "an enrolment code carries at most " + std::to_string(kMaxProposedTargets) + " targets");
+    for (const auto& [name, url] : targets) {
+        if (name.empty() || name.size() > 64 || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
+            return fail(Errc::invalid_argument, "a target's name has 1 to 64 of a-z 0-9 - _ .");
+        if (auto checked = parse_target_url(url); !checked) return std::unexpected(Error{checked.error().code, url + ": " + checked.error().detail});
+    }
+    return {};
+}
+
+// Hostnames are checked here for the field's sake; the store checks them again.
+ApiResult<store::AgentSpec> read_agent(AdminCall& call, std::optional<std::string>& public_key) {
+    BodyReader body(call.body);
+    store::AgentSpec spec;
+    spec.name = body.require("name", body.text("name"));
+    spec.concurrency_limit = body.number("concurrency_limit");
+    spec.proposed_targets = body.targets("targets").value_or(std::vector<store::ProposedTarget>{});
+    spec.credential = body.credential_kind("credential").value_or(store::CredentialKind::enrolment);
+    auto hostnames = body.texts("hostnames");
+    public_key = body.text("public_key");
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+
+    if (const auto name = store::check_agent_name(spec.name); !name) return told(name, "name");
+    if (const auto fits = check_targets(spec.proposed_targets); !fits) return told(fits, "targets");
+    if (!hostnames && !call.facts.base_domain.empty()) hostnames = std::vector{spec.name + "." + call.facts.base_domain};
+    for (const std::string& hostname : hostnames.value_or(std::vector<std::string>{})) {
+        if (auto checked = store::check_hostname(hostname); !checked) return told(about(hostname, std::move(checked)), "hostnames");
+        store::RouteSpec route;
+        route.hostname = hostname;
+        if (!spec.proposed_targets.empty()) route.target = spec.proposed_targets.front().name;
+        spec.routes.push_back(std::move(route));
+    }
+    return spec;
+}
+
+}  // namespace
+
+AdminAnswered list_agents(AdminCall& call) {
+    const auto agents = call.store.list_agents();
+    const auto routes = call.store.list_routes();
+    if (!agents) return told(agents);
+    if (!routes) return told(routes);
+    json::array listed;
+    for (const store::Agent& agent : *agents) {
+        json::object described = to_json(agent, call.live_agent(agent.id));
+        described["routes"] = routes_of(agent, *routes, call.facts.port);
+        listed.push_back(std::move(described));
+    }
+    return AdminAnswer{200, json::object{{"agents", std::move(listed)}}};
+}
+
+AdminAnswered show_agent(AdminCall& call) {
+    const auto agent = find_agent(call, call.arguments[0]);
+    if (!agent) return told(agent);
+    auto described = describe(call, *agent);
+    if (!described) return std::unexpected(described.error());
+    const auto credentials = call.store.list_credentials(agent->id);
+    if (!credentials) return told(credentials);
+    json::array listed;
+    for (const store::Credential& credential : *credentials) listed.push_back(to_json(credential));
+    (*described)["credentials"] = std::move(listed);
+    return AdminAnswer{200, json::object{{"agent", std::move(*described)}}};
+}
+
+AdminAnswered add_agent(AdminCall& call) {
+    std::optional<std::string> public_key;
+    const auto spec = read_agent(call, public_key);
+    if (!spec) return std::unexpected(spec.error());
+    std::optional<store::AgentKey> key;
+    if (public_key) {
+        const auto parsed = parse_key(*public_key);
+        if (!parsed) return std::unexpected(parsed.error());
+        key = *parsed;
+    }
+    if (spec->credential == store::CredentialKind::enrolment && !key) {
+        std::vector<store::Route> planned;
+        for (const store::RouteSpec& route : spec->routes) planned.emplace_back().hostname = route.hostname;
+        if (const auto url = enrolment_url(call.facts, planned); !url) return told(url);
+    }
+
+    const auto added = call.store.add_agent(*spec, call.author());
+    if (!added) return told(added);
+    json::object answer;
+    if (key) {
+        const auto enrolled = call.store.enrol_key(added->agent.name, *key, call.author());
+        if (!enrolled) {
+            (void)call.store.remove_agent(added->agent.name, call.author());
+            return told(enrolled, "public_key");
+        }
+        if (const auto revoked = call.store.revoke_credential(added->issued.credential.id, call.author()); !revoked)
+            return told(revoked);
+    }
+    call.host.refresh(call.store);
+    auto described = describe(call, added->agent);
+    if (!described) return std::unexpected(described.error());
+    answer["agent"] = std::move(*described);
+    if (!key)
+        if (auto shown = show_secret(call, added->agent, added->issued, answer); !shown) return std::unexpected(shown.error());
+    return AdminAnswer{201, std::move(answer)};
+}
+
+AdminAnswered change_agent(AdminCall& call) {
+    BodyReader body(call.body);
+    const auto enabled = body.boolean("enabled");
+    const auto limit = body.number("concurrency_limit");
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    auto agent = find_agent(call, call.arguments[0]);
+    if (agent && enabled)
+        agent = call.store.set_agent_enabled(agent->name, *enabled ? store::Enabled::yes : store::Enabled::no, call.author());
+    if (agent && limit) agent = call.store.set_agent_limit(agent->name, limit, call.author());
+    if (!agent) return told(agent);
+    call.host.refresh(call.store);
+    auto described = describe(call, *agent);
+    if (!described) return std::unexpected(described.error());
+    return AdminAnswer{200, json::object{{"agent", std::move(*described)}}};
+}
+
+AdminAnswered remove_agent(AdminCall& call) {
+    const auto agent = find_agent(call, call.arguments[0]);
+    const auto removed = agent ? call.store.remove_agent(agent->name, call.author()) : agent;
+    if (!removed) return told(removed);
+    call.host.refresh(call.store);
+    return AdminAnswer{200, json::object{{"removed", removed->name}}};
+}
+
+AdminAnswered rotate_agent(AdminCall& call) {
+    BodyReader body(call.body);
+    const auto kind = body.credential_kind("credential").value_or(store::CredentialKind::enrolment);
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    const auto agent = find_agent(call, call.arguments[0]);
+    if (!agent) return told(agent);
+    // Before anything is revoked: a new credential that can't be shown would leave the home with none.
+    if (kind == store::CredentialKind::enrolment)
+        if (const auto url = url_for_codes_of(call, *agent); !url) return told(url);
+    const auto issued = call.store.rotate_agent(agent->name, kind, call.author());
+    if (!issued) return told(issued);
+    call.host.refresh(call.store);
+    json::object answer;
+    auto described = describe(call, *agent);
+    if (!described) return std::unexpected(described.error());
+    answer["agent"] = std::move(*described);
+    if (auto shown = show_secret(call, *agent, *issued, answer); !shown) return std::unexpected(shown.error());
+    return AdminAnswer{200, std::move(answer)};
+}
+
+}  // namespace sallyport::relay

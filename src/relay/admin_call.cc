@@ -1,0 +1,26 @@
+#include "relay/admin_call.h"
+
+#include <algorithm>
+
+namespace sallyport::relay {
+
+const LiveAgent* AdminCall::live_agent(const store::AgentId& id) const {
+    const auto found = std::ranges::find(live, id.text, &LiveAgent::agent_id);
+    return found == live.end() ? nullptr : &*found;
+}
+
+Result<store::Agent> find_agent(AdminCall& call, const std::string& name) {
+    auto agent = call.store.find_agent(name);
+    if (!agent && agent.error().code == Errc::not_found) agent.error().detail = "no agent is named " + name;
+    return agent;
+}
+
+ApiResult<std::map<std::string, std::string>> agent_names(AdminCall& call) {
+    const auto agents = call.store.list_agents();
+    if (!agents) return told(agents);
+    std::map<std::string, std::string> names;
+    for (const store::Agent& agent : *agents) names[agent.id.text] = agent.name;
+    return names;
+}
+
+}  // namespace sallyport::relay

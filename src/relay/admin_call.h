@@ -1,0 +1,51 @@
+// admin_call.h: one request to the admin API under way, what it is answered, and the steps that all its endpoints share. On the
+// store's thread.
+#pragma once
+#include <boost/json.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "relay/admin_api.h"
+
+namespace sallyport::relay {
+
+struct AdminCall {
+    store::Store& store;
+    const std::vector<LiveAgent>& live;
+    AdminHost& host;
+    AdminHost::Facts facts;
+    std::vector<std::string> arguments;  // what stands for the {} of the path
+    boost::json::object body;
+
+    store::Author author() const { return {"admin-socket", wall_now()}; }
+    const LiveAgent* live_agent(const store::AgentId& id) const;  // null: not connected
+};
+
+struct AdminAnswer {
+    int status = 200;
+    boost::json::value content = nullptr;
+    std::string octets{};  // instead of content, as application/octet-stream
+};
+using AdminAnswered = ApiResult<AdminAnswer>;
+
+// The API's error for one of the store or a rule; `field` is the member of the request that is wrong.
+template <class T>
+std::unexpected<ApiError> told(const Result<T>& failed, std::string field = {}) {
+    ApiError error = api_error_of(failed.error());
+    error.field = std::move(field);
+    return std::unexpected(std::move(error));
+}
+
+// Says of which word a rule speaks.
+template <class T>
+Result<T> about(const std::string& word, Result<T> checked) {
+    if (!checked && checked.error().detail.find(word) == std::string::npos) checked.error().detail = word + ": " + checked.error().detail;
+    return checked;
+}
+
+Result<store::Agent> find_agent(AdminCall& call, const std::string& name);
+ApiResult<std::map<std::string, std::string>> agent_names(AdminCall& call);  // by id
+
+}  // namespace sallyport::relay

@@ -1,0 +1,82 @@
+#include "relay/admin_routes.h"
+
+#include "store/rules.h"
+
+namespace sallyport::relay {
+namespace {
+
+namespace json = boost::json;
+
+AdminAnswered answer_route(AdminCall& call, int status, const Result<store::Route>& route) {
+    if (!route) return told(route);
+    const auto agent = call.store.find_agent(route->agent);
+    if (!agent) return told(agent);
+    return AdminAnswer{status, json::object{{"route", to_json(*route, agent->name, call.facts.port)}}};
+}
+
+store::Enabled enabled_of(bool value) { return value ? store::Enabled::yes : store::Enabled::no; }
+
+}  // namespace
+
+AdminAnswered list_routes(AdminCall& call) {
+    const auto routes = call.store.list_routes();
+    if (!routes) return told(routes);
+    const auto names = agent_names(call);
+    if (!names) return std::unexpected(names.error());
+    json::array listed;
+    for (const store::Route& route : *routes) listed.push_back(to_json(route, names->at(route.agent.text), call.facts.port));
+    return AdminAnswer{200, json::object{{"routes", std::move(listed)}}};
+}
+
+AdminAnswered show_route(AdminCall& call) { return answer_route(call, 200, call.store.find_route(store::RouteId{call.arguments[0]})); }
+
+AdminAnswered add_route(AdminCall& call) {
+    BodyReader body(call.body);
+    store::RouteSpec spec;
+    spec.hostname = body.require("hostname", body.text("hostname"));
+    const std::string agent = body.require("agent", body.text("agent"));
+    spec.path_prefix = body.text("path_prefix").value_or("/");
+    const auto target = body.text("target");
+    spec.enabled = enabled_of(body.boolean("enabled").value_or(true));
+    spec.strip_prefix = body.boolean("strip_prefix").value_or(false);
+    spec.preserve_host = body.boolean("preserve_host").value_or(true);
+    spec.forward_client_ip = body.forward_client_ip("forward_client_ip").value_or(store::ForwardClientIp::automatic);
+    spec.request_timeout = body.duration_or_null("request_timeout").value_or(std::nullopt);
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    if (auto checked = store::check_hostname(spec.hostname); !checked) return told(about(spec.hostname, std::move(checked)), "hostname");
+    if (const auto checked = store::check_path_prefix(spec.path_prefix); !checked) return told(checked, "path_prefix");
+    const auto owner = find_agent(call, agent);
+    if (!owner) return told(owner, "agent");
+    if (target) spec.target = *target;
+    else if (!owner->proposed_targets.empty()) spec.target = owner->proposed_targets.front().name;
+    if (const auto checked = store::check_target(spec.target); !checked) return told(checked, "target");
+
+    const auto added = call.store.add_route(agent, spec, call.author());
+    if (added) call.host.refresh(call.store);
+    return answer_route(call, 201, added);
+}
+
+AdminAnswered change_route(AdminCall& call) {
+    BodyReader body(call.body);
+    store::RouteChange change;
+    change.target = body.text("target");
+    change.agent = body.text("agent");
+    if (const auto enabled = body.boolean("enabled")) change.enabled = enabled_of(*enabled);
+    change.strip_prefix = body.boolean("strip_prefix");
+    change.preserve_host = body.boolean("preserve_host");
+    change.forward_client_ip = body.forward_client_ip("forward_client_ip");
+    change.request_timeout = body.duration_or_null("request_timeout");
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    const auto changed = call.store.set_route(store::RouteId{call.arguments[0]}, change, call.author());
+    if (changed) call.host.refresh(call.store);
+    return answer_route(call, 200, changed);
+}
+
+AdminAnswered remove_route(AdminCall& call) {
+    const auto removed = call.store.remove_route(store::RouteId{call.arguments[0]}, call.author());
+    if (!removed) return told(removed);
+    call.host.refresh(call.store);
+    return AdminAnswer{200, json::object{{"removed", removed->id.text}}};
+}
+
+}  // namespace sallyport::relay

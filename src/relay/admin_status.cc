@@ -1,0 +1,94 @@
+#include "relay/admin_status.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "base/version.h"
+#include "relay/state_dir.h"
+
+namespace sallyport::relay {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMostBackup = 1_GiB;
+
+// What an owner should know about a route whose Home Assistant doesn't hear the visitor's address.
+std::optional<std::string> warning_of(const store::Route& route, const LiveAgent& live) {
+    if (route.forward_client_ip == store::ForwardClientIp::always) return std::nullopt;
+    const auto& targets = live.view->targets;
+    const auto target = std::ranges::find(targets, route.target, &AgentView::Target::name);
+    if (target == targets.end()) return route.hostname + ": the agent has no target named " + route.target;
+    if (!target->home_assistant || target->forwarded_for == AgentView::ForwardedFor::accepted) return std::nullopt;
+    if (target->trusted_networks && route.forward_client_ip == store::ForwardClientIp::automatic)
+        return route.hostname +
+               ": not served, since its login page lets local addresses in without a password (trusted_networks) and "
+               "every visitor would look local; set use_x_forwarded_for and trusted_proxies in Home Assistant";
+    return route.hostname +
+           ": Home Assistant sees every visitor as the agent's own address; set use_x_forwarded_for and "
+           "trusted_proxies there";
+}
+
+}  // namespace
+
+AdminAnswered show_status(AdminCall& call) {
+    const auto agents = call.store.list_agents();
+    const auto routes = call.store.list_routes();
+    if (!agents) return told(agents);
+    if (!routes) return told(routes);
+    json::array listeners;
+    for (const AdminHost::Listener& listener : call.facts.listeners)
+        listeners.push_back({{"name", listener.name}, {"address", listener.address}});
+    json::array warnings;
+    for (const store::Route& route : *routes)
+        if (const LiveAgent* live = call.live_agent(route.agent); live && route.enabled == store::Enabled::yes)
+            if (auto warning = warning_of(route, *live)) warnings.emplace_back(std::move(*warning));
+    return AdminAnswer{200, json::object{{"version", kVersion},
+                                         {"pin", call.facts.pin},
+                                         {"public_url", call.facts.public_url},
+                                         {"base_domain", call.facts.base_domain},
+                                         {"state_dir", call.facts.state_dir.string()},
+                                         {"started_at", iso_time(call.facts.started_at)},
+                                         {"uptime_s", (wall_now() - call.facts.started_at).count()},
+                                         {"loops", call.facts.loops},
+                                         {"open_connections", call.host.open_connections()},
+                                         {"agents", json::object{{"total", agents->size()}, {"online", call.live.size()}}},
+                                         {"routes", routes->size()},
+                                         {"listeners", std::move(listeners)},
+                                         {"warnings", std::move(warnings)}}};
+}
+
+AdminAnswered reload(AdminCall& call) {
+    const auto notes = call.host.reload(call.store);
+    if (!notes) return told(notes);
+    return AdminAnswer{200, json::object{{"reloaded", true}, {"notes", json::value_from(*notes)}}};
+}
+
+AdminAnswered show_audit(AdminCall& call) {
+    const auto entries = call.store.list_audit(200);
+    if (!entries) return told(entries);
+    json::array listed;
+    for (const store::AuditEntry& entry : *entries)
+        listed.push_back({{"at", iso_time(entry.at)},
+                          {"actor", entry.actor},
+                          {"action", entry.action},
+                          {"subject", entry.subject},
+                          {"detail", entry.detail}});
+    return AdminAnswer{200, json::object{{"audit", std::move(listed)}}};
+}
+
+// The copy is made in the state folder, where the relay may write, and handed out as octets.
+AdminAnswered backup(AdminCall& call) {
+    const auto files = call.host.backup_files();
+    if (!files) return told(files);
+    const std::filesystem::path copy = call.facts.state_dir / (".backup-" + random_token(8));
+    const auto written = call.store.backup_to(copy, *files, call.author());
+    auto octets = written ? read_whole(copy, kMostBackup) : Result<std::string>(std::unexpected(written.error()));
+    ::unlink(copy.c_str());
+    if (!octets) return told(octets);
+    return AdminAnswer{200, nullptr, std::move(*octets)};
+}
+
+}  // namespace sallyport::relay
