@@ -22,7 +22,7 @@ constexpr std::array kKeys = {
     KeyInfo{"log_format", "FORMAT", "key_value or json (default key_value)"},
     KeyInfo{"access_log", "BOOL", "one log line for each request (default true)"},
     KeyInfo{"offline_grace", "DURATION", "how long requests wait for an agent that has just gone (default 5s)"},
-    KeyInfo{"drain_timeout", "DURATION", "how long running requests may take when the relay stops (default 10s)"},
+    KeyInfo{"drain_timeout", "DURATION", "how long running requests may take when the relay stops (default 30s)"},
     KeyInfo{"resume_window", "DURATION", "how long an agent's streams wait when its connection is lost (default 60s)"},
     KeyInfo{"threads", "N", "event loops (default 0: one per core)"},
     KeyInfo{"max_agents", "N", "tunnels at the same time (default 10000)"},
