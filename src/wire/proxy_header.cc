@@ -1,12 +1,11 @@
 #include "wire/proxy_header.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstring>
 #include <string_view>
+
+#include "wire/ip_network.h"
 
 namespace sallyport {
 namespace {
@@ -27,28 +26,16 @@ constexpr std::uint8_t kUnix = 3;
 constexpr std::uint8_t kDatagram = 2;
 constexpr std::uint8_t kStream = 1;
 
-using Address = std::array<std::uint8_t, 16>;  // IPv4 as ::ffff:a.b.c.d
-constexpr Address kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr IpAddress kUnspecifiedV4{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
 
-bool is_mapped(const Address& address) { return std::equal(address.begin(), address.begin() + 12, kMappedPrefix.begin()); }
-
-std::string text_of(const Address& address) {
-    char text[INET6_ADDRSTRLEN];
-    const bool four = is_mapped(address);
-    ::inet_ntop(four ? AF_INET : AF_INET6, address.data() + (four ? 12 : 0), text, sizeof text);
-    return text;
+std::optional<IpAddress> parse_address(std::string_view text) {
+    const auto address = parse_ip_address(text);
+    return address ? std::optional(*address) : std::nullopt;
 }
 
-std::optional<Address> parse_address(int family, std::string_view text) {
-    const std::string copy(text);  // inet_pton wants its zero
-    if (copy.find('\0') != std::string::npos) return std::nullopt;
-    Address address = kMappedPrefix;
-    if (::inet_pton(family, copy.c_str(), address.data() + (family == AF_INET ? 12 : 0)) != 1) return std::nullopt;
-    return address;
-}
-
-std::optional<Address> parse_address(std::string_view text) {
-    return parse_address(text.contains(':') ? AF_INET6 : AF_INET, text);
+// Of the family that the line named.
+std::optional<IpAddress> parse_address(bool v6, std::string_view text) {
+    return text.contains(':') == v6 ? parse_address(text) : std::nullopt;
 }
 
 // ---- version 1
@@ -81,14 +68,14 @@ Result<ProxyHeader> parse_text(std::string_view in) {
     if (family_name == "UNKNOWN") return header;
     if (family_name != "TCP4" && family_name != "TCP6") return fail(Errc::protocol, "PROXY line of an unknown family");
     if (std::ranges::count(line, ' ') != 3) return fail(Errc::protocol, "PROXY line with another number of words");
-    const int family = family_name == "TCP4" ? AF_INET : AF_INET6;
-    const auto source = parse_address(family, take_word(line));
-    const auto destination = parse_address(family, take_word(line));
+    const bool v6 = family_name == "TCP6";
+    const auto source = parse_address(v6, take_word(line));
+    const auto destination = parse_address(v6, take_word(line));
     const auto source_port = parse_port(take_word(line));
     const auto destination_port = parse_port(line);
     if (!source || !destination || !source_port || !destination_port)
         return fail(Errc::protocol, "PROXY line with a malformed address or port");
-    header.connection = {{text_of(*source), *source_port}, {text_of(*destination), *destination_port}};
+    header.connection = {{source->text(), *source_port}, {destination->text(), *destination_port}};
     return header;
 }
 
@@ -102,9 +89,9 @@ std::uint16_t number(std::string_view in, std::size_t at) {
 // Both addresses, then both ports.
 ProxyHeader::Connection read_addresses(std::string_view in, std::size_t address_size) {
     const auto address_at = [&](std::size_t at) {
-        Address address = kMappedPrefix;
-        std::memcpy(address.data() + address.size() - address_size, in.data() + at, address_size);
-        return text_of(address);
+        IpAddress address = kUnspecifiedV4;
+        std::memcpy(address.octets.data() + address.octets.size() - address_size, in.data() + at, address_size);
+        return address.text();
     };
     const std::size_t ports = 2 * address_size;
     return {{address_at(0), number(in, ports)}, {address_at(address_size), number(in, ports + 2)}};
@@ -156,12 +143,12 @@ std::string format_proxy_header(const ProxyHeader::Connection& connection) {
         put(0, 3);
         return out;
     }
-    const bool four = is_mapped(*source) && is_mapped(*destination);
+    const bool four = source->is_v4() && destination->is_v4();
     const std::size_t skipped = four ? 12 : 0;
     put(kVersion2 | kProxy, 1);
     put(static_cast<unsigned>((four ? kInet : kInet6) << 4 | kStream), 1);
-    put(static_cast<unsigned>(2 * (source->size() - skipped) + 4), 2);
-    for (const Address& address : {*source, *destination}) out.append(address.begin() + skipped, address.end());
+    put(static_cast<unsigned>(2 * (source->octets.size() - skipped) + 4), 2);
+    for (const IpAddress& address : {*source, *destination}) out.append(address.octets.begin() + skipped, address.octets.end());
     put(connection.source.port, 2);
     put(connection.destination.port, 2);
     return out;

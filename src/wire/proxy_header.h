@@ -12,7 +12,7 @@
 
 namespace sallyport {
 
-// An address of IPv4 or IPv6, in the text form that inet_ntop writes; IPv4-mapped ones as the IPv4 they are.
+// An address of IPv4 or IPv6, in the text form of RFC 5952; IPv4-mapped ones as the IPv4 they are.
 struct ProxyEndpoint {
     std::string ip;
     std::uint16_t port = 0;
