@@ -56,7 +56,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     }
 
     void begin_tls(Descriptor descriptor, std::string octets, std::string server_name) {
-        if (!tls || context.draining) return;
+        if (!tls || context.hurried) return;
         auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
         TlsTransport& held = *transport;
         Http1Connection& connection = add(std::move(transport));
@@ -124,9 +124,11 @@ void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
     });
 }
 
-void Edge::drain() {
+void Edge::drain(Drain how) {
     impl_->context.draining = true;
     impl_->acceptors.clear();
+    if (how == Drain::gently) return;
+    impl_->context.hurried = true;
     impl_->intake.close_all();
     for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();
 }

@@ -40,8 +40,11 @@ public:
     void listen_redirect(Descriptor listener);                      // http -> https, same host and path
     void listen_local(Descriptor listener, LocalHandler& handler);  // admin, metrics: no TLS, no routes
 
-    // Closes the listeners and the idle connections; the others are told "Connection: close" and end with their answer.
-    void drain();
+    // Closes the listeners. gently: what was accepted is kept, and each connection's next request is its last, answered with
+    // "Connection: close" (closing an idle one would race with a request on its way). now: idle ones are closed too, and an
+    // answer under way is the last one.
+    enum class Drain { gently, now };
+    void drain(Drain how);
     std::size_t open_connections() const;  // those being handshaken included
 
     const EdgeMetrics& metrics() const;  // any thread

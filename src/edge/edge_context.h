@@ -48,7 +48,8 @@ struct EdgeContext {
     AccessLog access_log;
     BoundedLines error_lines;
     std::shared_ptr<const RouteSnapshot> routes;
-    bool draining = false;
+    bool draining = false;  // an answer that begins is its connection's last, and says so
+    bool hurried = false;   // and so is one that has begun; idle connections are closed
 };
 
 }  // namespace sallyport

@@ -255,11 +255,35 @@ TEST_F(EdgeTest, DrainsIdleConnectionsAtOnceAndOthersWithTheirAnswer) {
     visit();
     visitor->send(as_octets(kGet));
     run_until([&] { return !origins.opened.empty(); });
-    edge->drain();
+    edge->drain(Edge::Drain::now);
     EXPECT_EQ(edge->open_connections(), 1u);
     origins.opened[0]->say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     run_until([&] { return sink.over(); });
     EXPECT_THAT(sink.received, HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(EdgeTest, AnswersOneMoreRequestOfAnIdleConnectionWhileItDrainsGently) {
+    visit();
+    edge->drain(Edge::Drain::gently);
+    loop.turn(10ms);
+    EXPECT_EQ(edge->open_connections(), 1u);
+    visitor->send(as_octets(kGet));
+    run_until([&] { return !origins.opened.empty(); });
+    origins.opened[0]->say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    run_until([&] { return sink.over(); });
+    EXPECT_THAT(sink.received, HasSubstr("Connection: close\r\n"));
+    EXPECT_THAT(sink.received, HasSubstr("hello"));
+}
+
+TEST_F(EdgeTest, GoesOnWithWhatItAcceptedBeforeItDrainedGently) {
+    const Descriptor socket = dial();
+    run_until([&] { return edge->open_connections() == 1; });
+    edge->drain(Edge::Drain::gently);
+    const std::string hello = client_hello();
+    ::send(socket.get(), hello.data(), hello.size(), MSG_NOSIGNAL);
+    char answer = 0;
+    run_until([&] { return ::recv(socket.get(), &answer, 1, MSG_PEEK | MSG_DONTWAIT) == 1; });
+    EXPECT_EQ(answer, 0x16);  // a handshake record
 }
 
 TEST_F(EdgeTest, LeavesNothingBehindWhenItGoes) {

@@ -305,7 +305,7 @@ void Http1Connection::begin_answer(ResponseHead& head) {
 void Http1Connection::finish(const FieldSection& trailers) {
     answer_.end(trailers);
     close_request();
-    if (!persistent_ || context_.draining) {  // an answer begun before the drain didn't say "close", but is the last one too
+    if (!persistent_ || context_.hurried) {
         begin_ending();
     } else if (content_.done()) {
         become_idle();

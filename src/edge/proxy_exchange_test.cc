@@ -740,10 +740,23 @@ TEST_F(ProxyExchangeTest, AnswersTheRestOfItsRequestsWithCloseWhileDraining) {
 TEST_F(ProxyExchangeTest, EndsAfterAnAnswerThatBeganBeforeDraining) {
     edge->say(kGet);
     origin().say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
-    edge->context.draining = true;
+    edge->context.draining = edge->context.hurried = true;
     edge->connection->drain();
     origin().say("b");
     EXPECT_THAT(edge->heard(), EndsWith("ab"));
+    EXPECT_TRUE(edge->record->ended);
+}
+
+TEST_F(ProxyExchangeTest, AnswersOneMoreRequestAfterAnAnswerThatBeganBeforeAGentleDrain) {
+    edge->say(kGet);
+    origin().say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    edge->context.draining = true;
+    origin().say("b");
+    EXPECT_THAT(edge->heard(), Not(HasSubstr("Connection: close")));
+    EXPECT_FALSE(edge->record->ended);
+    edge->say(kGet);
+    origin().say(kHello);
+    EXPECT_THAT(edge->heard(), HasSubstr("Connection: close"));
     EXPECT_TRUE(edge->record->ended);
 }
 

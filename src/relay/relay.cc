@@ -253,7 +253,7 @@ void Relay::begin_stop() {
     for (std::size_t i = 0; i < strands_.size(); ++i)
         strands_[i]->loop.post([this, i] {
             agents_->at(i).tell_drain(drain_timeout_);
-            strands_[i]->edge->drain();
+            strands_[i]->edge->drain(Edge::Drain::now);
         });
     Loop& loop = strands_.front()->loop;
     drain_ends_ = Clock::now() + drain_timeout_;
