@@ -45,5 +45,37 @@ TEST(StoreThread, RefusesMoreThanItsBound) {
     thread.stop();
 }
 
+TEST(StoreThread, GivesTheFileAwayAndTakesItBack) {
+    TempFolder folder;
+    StoreThread thread(open_store(folder.path()));
+    std::latch started(1), go_on(1);
+    EXPECT_OK(thread.submit([&](Store& store) {
+        started.count_down();
+        go_on.wait();
+        EXPECT_TRUE(store.add_agent({.name = "home"}, kOwner));
+    }));
+    started.wait();
+    EXPECT_FAILS(thread.give_away(std::chrono::milliseconds(1)), Errc::timeout, "busy");
+    EXPECT_OK(thread.submit([](Store&) {}));  // as before
+    go_on.count_down();
+    EXPECT_OK(thread.give_away(std::chrono::minutes(1)));
+    EXPECT_FAILS(thread.submit([](Store&) {}), Errc::would_block, "another process");
+    EXPECT_FAILS(thread.give_away(std::chrono::minutes(1)), Errc::conflict, "another process");
+
+    auto elsewhere = open_store(folder.path());
+    EXPECT_EQ(elsewhere->list_agents()->size(), 1u) << "what was queued is done";
+    thread.take_back(std::move(elsewhere));
+    EXPECT_OK(thread.submit([](Store& store) { EXPECT_EQ(store.list_agents()->size(), 1u); }));
+    thread.stop();
+}
+
+TEST(StoreThread, StopsWhileTheFileIsAway) {
+    TempFolder folder;
+    StoreThread thread(open_store(folder.path()));
+    EXPECT_OK(thread.give_away(std::chrono::minutes(1)));
+    thread.stop();
+    EXPECT_FAILS(thread.submit([](Store&) {}), Errc::refused, "stopping");
+}
+
 }  // namespace
 }  // namespace sallyport::store
