@@ -89,10 +89,11 @@ void TurnEnd::ask() {
 
 // ---- Loop
 
-Loop::Loop()
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+Loop::Loop(ClockSource clock)
+    : clock_(std::move(clock)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      now_(Clock::now()) {
+      now_(clock_()) {
     if (!epoll_ || !event_) throw std::system_error(errno, std::generic_category(), "event loop");
     epoll_event event{};
     event.events = EPOLLIN;
@@ -152,7 +153,7 @@ Duration Loop::take_longest_turn() { return Duration(longest_turn_.exchange(0));
 
 int Loop::milliseconds_to_wait(Duration longest) const {
     if (!turn_ends_.empty() || !disposed_.empty()) return 0;  // asked for before the first turn
-    if (!timers_.empty()) longest = std::min(longest, timers_.begin()->first - Clock::now());
+    if (!timers_.empty()) longest = std::min(longest, timers_.begin()->first - clock_());
     if (longest <= Duration::zero()) return 0;
     return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(longest).count());
 }
@@ -161,7 +162,7 @@ void Loop::turn(Duration longest) {
     std::array<epoll_event, 256> events;
     const int count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds_to_wait(longest));
-    now_ = Clock::now();
+    now_ = clock_();
     const TimePoint began = now_;
     bool has_messages = false;
     for (int i = 0; i < count; ++i) {
@@ -185,7 +186,7 @@ void Loop::turn(Duration longest) {
     run_timers();
     if (has_messages) run_messages();
     run_turn_end();
-    const Duration took = Clock::now() - began;
+    const Duration took = clock_() - began;
     if (took.count() > longest_turn_.load(std::memory_order_relaxed)) longest_turn_ = took.count();
 }
 

@@ -112,8 +112,10 @@ struct LoopBuffers {
 class Loop {
 public:
     using Message = std::move_only_function<void()>;
+    using ClockSource = std::function<TimePoint()>;
 
-    Loop();
+    // Another clock than the real one is for tests that make the time themselves and drive turns by hand.
+    explicit Loop(ClockSource clock = Clock::now);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -123,7 +125,8 @@ public:
     void post(Message message);  // any thread; messages of one thread keep their order
     bool on_this_thread() const; // true on the loop's thread, and before run() on any
 
-    TimePoint now() const { return now_; }  // when this turn began
+    TimePoint now() const { return now_; }            // when this turn began
+    TimePoint exact_now() const { return clock_(); }  // for what is measured within a turn
     LoopBuffers& buffers() { return buffers_; }
 
     template <class T>
@@ -151,6 +154,7 @@ private:
     void run_turn_end();
     int milliseconds_to_wait(Duration longest) const;
 
+    ClockSource clock_;
     Descriptor epoll_;
     Descriptor event_;
     LoopBuffers buffers_;

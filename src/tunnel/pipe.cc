@@ -150,7 +150,7 @@ void Pipe::take_event(const PipeEvent& event) {
         case PipeEvent::Kind::pong:
             if (!ping_under_way_ || event.value != ping_number_) break;
             ping_under_way_ = false;
-            round_trip_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - pinged_at_);
+            round_trip_ = std::chrono::duration_cast<std::chrono::microseconds>(loop_.exact_now() - pinged_at_);
             break;
     }
 }
@@ -253,7 +253,7 @@ void Pipe::on_send_ready() {
 void Pipe::ping() {
     if (ping_under_way_ || closed_ || !transport_) return;
     ping_under_way_ = true;
-    pinged_at_ = Clock::now();
+    pinged_at_ = loop_.exact_now();
     const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
     queue_frame(WebSocketOpcode::binary, frame);
 }
