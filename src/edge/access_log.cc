@@ -18,9 +18,9 @@ void AccessLog::note(const AccessEntry& entry) {
     const std::string_view method = entry.method.substr(0, kMostMethod);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(entry.took).count();
     if (entry.error_id.empty())
-        log_.info("access", {{"host", host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}});
+        log_.info("access", {{"host", host}, {"method", method}, {"protocol", entry.protocol}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}});
     else
-        log_.info("access", {{"host", host}, {"method", method}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}, {"error", entry.error_id}});
+        log_.info("access", {{"host", host}, {"method", method}, {"protocol", entry.protocol}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}, {"error", entry.error_id}});
 }
 
 }  // namespace sallyport

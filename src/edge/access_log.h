@@ -1,4 +1,4 @@
-// access_log.h: one line a request: `event=access host=… method=… status=… octets=… ms=… [error=…]`. Never a path, query or
+// access_log.h: one line a request: `event=access host=… method=… protocol=… status=… octets=… ms=… [error=…]`. Never a path, query or
 // cookie. At most kMostLinesASecond a loop.
 #pragma once
 #include <string_view>
@@ -13,6 +13,7 @@ namespace sallyport {
 struct AccessEntry {
     std::string_view authority;  // as sent; the port is left out
     std::string_view method;
+    std::string_view protocol;   // "HTTP/1.1"
     int status = 0;  // 0: cut off without an answer
     ByteCount octets = 0;
     Duration took{};

@@ -8,6 +8,7 @@
 #include "edge/local_exchange.h"
 #include "edge/proxy_exchange.h"
 #include "edge/redirect_exchange.h"
+#include "edge/tls_arrival.h"
 #include "edge/visitor_intake.h"
 #include "net/socket.h"
 #include "net/tcp_transport.h"
@@ -58,18 +59,27 @@ struct Edge::Impl final : EdgeContext::Owner {
     void begin_tls(Descriptor descriptor, std::string octets, std::string server_name) {
         if (!tls || context.hurried) return;
         auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
+        add<TlsArrival>(context, std::move(transport), std::move(server_name),
+                        [this](std::unique_ptr<TlsTransport> arrived, std::string name) { begin_http(std::move(arrived), std::move(name)); })
+            .start();
+    }
+
+    void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name) {
         TlsTransport& held = *transport;
-        Http1Connection& connection = add(std::move(transport));
-        connection.start_tls(held, std::move(server_name), std::make_unique<ProxyExchange>(context, connection));
+        auto& connection = add<Http1Connection>(context, std::move(transport));
+        connection.start(std::make_unique<ProxyExchange>(context, connection), &held, std::move(server_name));
     }
 
-    Http1Connection& add(TransportPtr transport) {
-        auto& connection = connections.emplace_back(std::make_unique<Http1Connection>(context, std::move(transport)));
-        connection->place = connections.size() - 1;
-        return *connection;
+    template <class Connection, class... Arguments>
+    Connection& add(Arguments&&... arguments) {
+        auto made = std::make_unique<Connection>(std::forward<Arguments>(arguments)...);
+        Connection& connection = *made;
+        connection.place = connections.size();
+        connections.push_back(std::move(made));
+        return connection;
     }
 
-    void on_connection_over(Http1Connection& connection) override {
+    void on_connection_over(VisitorConnection& connection) override {
         if (closing) return;
         const std::size_t place = connection.place;
         std::swap(connections[place], connections.back());
@@ -83,7 +93,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     ChooseEdge choose_edge;
     VisitorIntake intake;
     std::list<Acceptor> acceptors;  // they stay where they are
-    std::vector<std::unique_ptr<Http1Connection>> connections;
+    std::vector<std::unique_ptr<VisitorConnection>> connections;
     bool closing = false;
 };
 
@@ -112,14 +122,14 @@ void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
 
 void Edge::listen_redirect(Descriptor listener) {
     impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor descriptor, const SocketAddress&) {
-        Http1Connection& connection = impl->add(make_plain_transport(impl->context.loop, std::move(descriptor)));
+        auto& connection = impl->add<Http1Connection>(impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
         connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
     });
 }
 
 void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
     impl_->listen(std::move(listener), [impl = impl_.get(), &handler](Descriptor descriptor, const SocketAddress&) {
-        Http1Connection& connection = impl->add(make_plain_transport(impl->context.loop, std::move(descriptor)));
+        auto& connection = impl->add<Http1Connection>(impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
         connection.start(std::make_unique<LocalExchange>(impl->context, connection, handler));
     });
 }

@@ -23,13 +23,13 @@ struct RouteSnapshot {
     RouteCounters& counters_of(const Route& route) const { return *counters[table->index_of(route)]; }
 };
 
-class Http1Connection;
+class VisitorConnection;
 
 struct EdgeContext {
     // Takes connections that have ended.
     class Owner {
     public:
-        virtual void on_connection_over(Http1Connection& connection) = 0;
+        virtual void on_connection_over(VisitorConnection& connection) = 0;
 
     protected:
         ~Owner() = default;

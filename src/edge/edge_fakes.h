@@ -227,11 +227,13 @@ public:
     template <class MakeExchange>
     void connect(MakeExchange&& make) {
         record = std::make_shared<FakeTransport::Record>();
-        connection = std::make_unique<Http1Connection>(context, std::make_unique<FakeTransport>(record));
-        connection->start(make(context, *connection));
+        auto made = std::make_unique<Http1Connection>(context, std::make_unique<FakeTransport>(record));
+        Http1Connection& http1 = *made;
+        connection = std::move(made);
+        http1.start(make(context, http1));
     }
     void connect() {
-        connect([](EdgeContext& c, Http1Connection& v) { return std::make_unique<ProxyExchange>(c, v); });
+        connect([](EdgeContext& c, VisitorRequest& v) { return std::make_unique<ProxyExchange>(c, v); });
     }
 
     // The visitor sends; false if nobody listens any more.
@@ -269,10 +271,10 @@ public:
     Log log{LogLevel::error, LogFormat::key_value};
     EdgeContext context;
     std::shared_ptr<FakeTransport::Record> record;
-    std::unique_ptr<Http1Connection> connection;
+    std::unique_ptr<VisitorConnection> connection;
 
 private:
-    void on_connection_over(Http1Connection&) override { loop.dispose(std::move(connection)); }
+    void on_connection_over(VisitorConnection&) override { loop.dispose(std::move(connection)); }
 };
 
 }  // namespace sallyport

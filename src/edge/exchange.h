@@ -1,5 +1,5 @@
-// exchange.h: what serves the requests of one visitor connection, one after another: from an origin, from a local handler, or
-// by a redirect. Made once for a connection and reused for each of its requests.
+// exchange.h: what serves a visitor's requests, one after another: from an origin, from a local handler, or by a redirect.
+// Made once for a VisitorRequest and reused with it.
 #pragma once
 
 namespace sallyport {
@@ -7,7 +7,7 @@ namespace sallyport {
 class Exchange {
 public:
     virtual ~Exchange() = default;
-    // A request's head is there. Ends, now or later, with Http1Connection::finish() or one of its like.
+    // A request's head is there. Ends, now or later, with VisitorRequest::finish() or one of its like.
     virtual void begin() = 0;
     // More of the request's content can be taken (once upgraded: of the raw octets), or the visitor has ended.
     virtual void on_content() = 0;

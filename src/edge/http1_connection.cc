@@ -18,41 +18,24 @@ const FieldSection kNoTrailers;
 }  // namespace
 
 Http1Connection::Http1Connection(EdgeContext& context, TransportPtr transport)
-    : context_(context),
+    : VisitorRequest(context),
       transport_(std::move(transport)),
+      origins_(context.loop, 1),
       answer_(*transport_),
       deadline_(context.loop, [this] { on_deadline(); }) {}
 
 Http1Connection::~Http1Connection() = default;
 
-void Http1Connection::start(std::unique_ptr<Exchange> exchange) {
-    exchange_ = std::move(exchange);
-    context_.metrics.open_connections.add();
-    on_handshake({});
-    transport_->set_owner(this);
-}
-
-void Http1Connection::start_tls(TlsTransport& tls, std::string server_name, std::unique_ptr<Exchange> exchange) {
-    tls_ = &tls;
+void Http1Connection::start(std::unique_ptr<Exchange> exchange, TlsTransport* tls, std::string server_name) {
+    tls_ = tls;
     server_name_ = std::move(server_name);
     exchange_ = std::move(exchange);
     context_.metrics.open_connections.add();
-    deadline_.start(context_.settings.handshake_deadline);
-    tls.on_handshake([this](const Result<>& done) { on_handshake(done); });
-    if (state_ != State::over) transport_->set_owner(this);
-}
-
-void Http1Connection::on_handshake(const Result<>& done) {
-    if (!done) {
-        if (state_ == State::handshake)
-            context_.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::tls_failed)].add();
-        return give_up();
-    }
     become_idle();
+    transport_->set_owner(this);
 }
 
 void Http1Connection::drain() {
-    if (state_ == State::handshake) return give_up();
     if (state_ != State::idle || !input_.empty()) return;
     begin_ending();
     try_to_end();
@@ -123,9 +106,6 @@ void Http1Connection::on_transport_error(const Error&) { give_up(); }
 
 void Http1Connection::on_deadline() {
     switch (state_) {
-        case State::handshake:
-            context_.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::timeout)].add();
-            return give_up();
         case State::idle:
             if (input_.empty() || !answer_.ready()) return give_up();
             return refuse_head(problem::kRequestTimeout);
@@ -216,11 +196,8 @@ bool Http1Connection::read_head() {
 }
 
 void Http1Connection::begin_request() {
-    in_request_ = true;
+    open_request();
     stalled_ = false;
-    began_ = context_.loop.now();
-    status_ = 0;
-    request_octets_ = 0;
     answer_.begin_request();
 }
 
@@ -304,7 +281,7 @@ void Http1Connection::begin_answer(ResponseHead& head) {
 
 void Http1Connection::finish(const FieldSection& trailers) {
     answer_.end(trailers);
-    close_request();
+    end_request();
     if (!persistent_ || context_.hurried) {
         begin_ending();
     } else if (content_.done()) {
@@ -317,17 +294,6 @@ void Http1Connection::finish(const FieldSection& trailers) {
     if (advancing_) return;
     advance();
     settle_receive();
-}
-
-void Http1Connection::answer_problem(const Problem& problem, std::string_view detail_for_log) {
-    error_id_ = make_error_id();
-    log_problem(problem, detail_for_log);
-    context_.metrics.error_pages.add();
-    const PageFormat format = choose_page_format(request_.fields);
-    page_.clear();
-    write_error_page(page_, format, problem, error_id_);
-    fill_error_head(own_answer_, format, problem, error_id_, page_.size());
-    answer_whole(own_answer_, page_);
 }
 
 void Http1Connection::answer_whole(ResponseHead& head, std::string_view content) {
@@ -345,55 +311,10 @@ void Http1Connection::abort() {
     give_up();
 }
 
-void Http1Connection::fail_answer(const Problem& problem, std::string_view detail_for_log) {
-    if (state_ == State::over) return;
-    if (!answer_begun()) return answer_problem(problem, detail_for_log);
-    error_id_ = make_error_id();
-    log_problem(problem, detail_for_log);
-    abort();
-}
-
 void Http1Connection::break_off(const Problem& problem) {
     exchange_->cancel();
     persistent_ = false;
     fail_answer(problem, {});
-}
-
-void Http1Connection::log_problem(const Problem& problem, std::string_view detail) {
-    const bool for_operator = problem.hop != Hop::visitor && problem.cause != problem::kUnknownHost.cause;
-    const LogLevel level = for_operator ? LogLevel::info : LogLevel::debug;
-    if (!context_.log.enabled(level) || !context_.error_lines.admit()) return;
-    context_.log.write(level, "edge.error",
-                       {{"error", error_id_},
-                        {"status", problem.status},
-                        {"hop", name_of(problem.hop)},
-                        {"cause", problem.cause},
-                        {"host", request_.authority},
-                        {"visitor", peer_ip()},
-                        {"detail", detail}});
-}
-
-// The request is over, one way or another: what log and metrics say of it.
-void Http1Connection::close_request() {
-    if (!in_request_) return;
-    in_request_ = false;
-    const ByteCount out = answer_.content_octets();
-    const bool routed = counters_ != nullptr;
-    if (counters_) {
-        counters_->requests[static_cast<std::size_t>(status_ / 100 < 6 ? status_ / 100 : 0)].add();
-        counters_->octets_in.add(request_octets_);
-        counters_->octets_out.add(out);
-        counters_ = nullptr;
-    }
-    // Strangers that ask for hosts nobody has, and the relay's own administration, are no visitors of anybody.
-    if (routed && context_.access_log.enabled())
-        context_.access_log.note({.authority = request_.authority,
-                                  .method = request_.method,
-                                  .status = status_,
-                                  .octets = out,
-                                  .took = context_.loop.now() - began_,
-                                  .error_id = error_id_});
-    error_id_.clear();
 }
 
 // ---- After a 101
@@ -452,7 +373,7 @@ void Http1Connection::hand_over(std::unique_ptr<TunnelDoor::Admission> admission
 void Http1Connection::begin_ending() {
     if (state_ == State::raw) {
         context_.metrics.upgraded_streams.subtract();
-        close_request();
+        end_request();
     }
     state_ = State::ending;
     input_.clear();
@@ -478,7 +399,7 @@ void Http1Connection::give_up() {
     const bool serving = state_ == State::serving || state_ == State::raw;
     state_ = State::over;
     if (serving) exchange_->cancel();
-    close_request();
+    end_request();
     transport_->close();
     over();
 }

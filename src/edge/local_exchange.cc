@@ -29,7 +29,7 @@ private:
     std::shared_ptr<Ticket> ticket_;  // null once answered
 };
 
-LocalExchange::LocalExchange(EdgeContext& context, Http1Connection& visitor, LocalHandler& handler)
+LocalExchange::LocalExchange(EdgeContext& context, VisitorRequest& visitor, LocalHandler& handler)
     : context_(context), visitor_(visitor), handler_(handler) {}
 
 void LocalExchange::begin() {
@@ -42,7 +42,7 @@ void LocalExchange::begin() {
         ResponseHead go_on;
         go_on.status = 100;
         go_on.reason = reason_phrase(100);
-        visitor_.answer().interim(go_on);
+        visitor_.interim(go_on);
     }
     collect();
 }
@@ -95,8 +95,8 @@ void LocalExchange::answer(LocalResponse response) {
 void LocalExchange::send_more() {
     if (!answering_) return;
     while (sent_ < answer_content_.size()) {
-        if (!visitor_.answer().ready()) return;
-        sent_ += visitor_.answer().content(as_octets(answer_content_).subspan(sent_));
+        if (!visitor_.ready()) return;
+        sent_ += visitor_.content(as_octets(answer_content_).subspan(sent_));
     }
     answering_ = false;
     visitor_.finish(kNoTrailers);

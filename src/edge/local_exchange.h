@@ -5,14 +5,14 @@
 
 #include "edge/edge_context.h"
 #include "edge/exchange.h"
-#include "edge/http1_connection.h"
+#include "edge/visitor_request.h"
 #include "edge/local_handler.h"
 
 namespace sallyport {
 
 class LocalExchange final : public Exchange {
 public:
-    LocalExchange(EdgeContext& context, Http1Connection& visitor, LocalHandler& handler);
+    LocalExchange(EdgeContext& context, VisitorRequest& visitor, LocalHandler& handler);
     ~LocalExchange() override { cancel(); }
 
     void begin() override;
@@ -35,7 +35,7 @@ private:
     void send_more();
 
     EdgeContext& context_;
-    Http1Connection& visitor_;
+    VisitorRequest& visitor_;
     LocalHandler& handler_;
     std::shared_ptr<Ticket> ticket_;
     std::string content_;

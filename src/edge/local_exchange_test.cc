@@ -30,7 +30,7 @@ struct FakeHandler final : LocalHandler {
 class LocalExchangeTest : public testing::Test {
 protected:
     void SetUp() override {
-        edge.connect([this](EdgeContext& c, Http1Connection& v) { return std::make_unique<LocalExchange>(c, v, handler); });
+        edge.connect([this](EdgeContext& c, VisitorRequest& v) { return std::make_unique<LocalExchange>(c, v, handler); });
     }
     std::string hear() {  // an answer takes a message to the loop
         for (int i = 0; i < 100 && edge.record->sent.empty(); ++i) edge.loop.turn(std::chrono::milliseconds(100));
@@ -114,7 +114,7 @@ TEST(RedirectExchange, SendsEverybodyToHttps) {
     EdgeSettings settings;
     settings.public_https_port = 8443;
     FakeEdge edge(settings);
-    edge.connect([](EdgeContext& c, Http1Connection& v) { return std::make_unique<RedirectExchange>(c, v); });
+    edge.connect([](EdgeContext& c, VisitorRequest& v) { return std::make_unique<RedirectExchange>(c, v); });
     edge.say("GET /a%2F//b?c=d HTTP/1.1\r\nHost: home.example:80\r\n\r\n");
     std::string heard = edge.heard();
     EXPECT_THAT(heard, StartsWith("HTTP/1.1 308"));

@@ -3,6 +3,7 @@
 
 #include "wire/forwarded.h"
 #include "wire/host_name.h"
+#include "wire/http1_writer.h"
 #include "wire/websocket_handshake.h"
 
 namespace sallyport {
@@ -18,7 +19,7 @@ const FieldSection kNoTrailers;
 
 }  // namespace
 
-ProxyExchange::ProxyExchange(EdgeContext& context, Http1Connection& visitor)
+ProxyExchange::ProxyExchange(EdgeContext& context, VisitorRequest& visitor)
     : context_(context),
       visitor_(visitor),
       answer_clock_(context.loop, [this] { on_answer_overdue(); }),
@@ -45,7 +46,7 @@ void ProxyExchange::begin() {
 bool ProxyExchange::shown_to_door() {
     const RequestHead& head = visitor_.request();
     if (head.method != "GET" || head.path() != kTunnelPath) return false;
-    auto admission = context_.door.judge(head, visitor_.tls(), visitor_.peer());
+    auto admission = visitor_.can_hand_over() ? context_.door.judge(head, visitor_.tls(), visitor_.peer()) : nullptr;
     if (!admission) {
         hide_credentials_of_agent();
         return false;
@@ -80,19 +81,19 @@ bool ProxyExchange::find_route() {
         if (authority) site_ = snapshot_->table->site(host_);
     }
     route_ = site_ ? RouteTable::find(*site_, head.path()) : nullptr;
+    const bool other_name = host_ != visitor_.server_name();
+    const std::string_view claimed = other_name ? snapshot_->table->agent_for_server_name(visitor_.server_name()) : std::string_view{};
     if (!route_ || !route_->enabled) {
         context_.metrics.unknown_host.add();
-        fail(problem::kUnknownHost);
+        // On a connection that was made for another name, that connection may be all that is wrong.
+        fail(visitor_.coalesces() && !claimed.empty() ? problem::kMisdirected : problem::kUnknownHost);
         return false;
     }
     // A connection made for one home's name must not reach another home: it also is on the wrong loop for it. (An address,
-    // or a name that leads nowhere, is no claim.)
-    if (host_ != visitor_.server_name()) {
-        const std::string_view claimed = snapshot_->table->agent_for_server_name(visitor_.server_name());
-        if (!claimed.empty() && claimed != route_->agent_id) {
-            fail(problem::kMisdirected);
-            return false;
-        }
+    // or a name that leads nowhere, is no claim.) Over HTTP/2 it may, for the names that its certificate covers.
+    if (!claimed.empty() && (visitor_.coalesces() ? !visitor_.covers(host_) : claimed != route_->agent_id)) {
+        fail(problem::kMisdirected);
+        return false;
     }
     visitor_.count_for(&snapshot_->counters_of(*route_));
     return true;
@@ -166,11 +167,10 @@ void ProxyExchange::write_request(ForwardedFields forwarded) {
 
 bool ProxyExchange::use_kept_origin() {
     kept_ = false;
+    origin_ = visitor_.origins().take(route_->agent_id, route_->target);
     if (!origin_) return false;
     const bool fresh = context_.loop.now() - origin_->idle_since() < kSurelyAlive;
-    if (!origin_->dead() && origin_->leads_to(route_->agent_id, route_->target) &&
-        (fresh || is_idempotent(visitor_.request().method)))
-        return kept_ = true;
+    if (fresh || is_idempotent(visitor_.request().method)) return kept_ = true;
     drop_origin();
     return false;
 }
@@ -229,7 +229,10 @@ void ProxyExchange::on_answer_overdue() {
 
 // ---- The answer's octets
 
-void ProxyExchange::on_origin_octets() { pump(); }
+void ProxyExchange::on_origin_octets() {
+    pump();
+    visitor_.take_where_they_lie();
+}
 
 void ProxyExchange::on_send_ready() {
     pump();
@@ -245,7 +248,7 @@ void ProxyExchange::pump() {
 
 // True if there may be more to do at once.
 bool ProxyExchange::read_answer_head() {
-    if (!visitor_.answer().ready()) return false;
+    if (!visitor_.head_ready()) return false;
     ReceivedOctets& in = origin_->received();
     if (in.empty()) {
         if (origin_->end() != OriginConnection::End::none) on_origin_lost();
@@ -275,8 +278,8 @@ void ProxyExchange::pass_interim() {
     const RequestHead& head = visitor_.request();
     if (head.version_minor == 0 || (answer_.status == 100 && !head.expects_continue)) return;
     remove_connection_fields(answer_.fields);
-    visitor_.answer().interim(answer_);
-    visitor_.answer().flush();
+    visitor_.interim(answer_);
+    visitor_.flush();
 }
 
 void ProxyExchange::begin_answer() {
@@ -292,7 +295,7 @@ void ProxyExchange::begin_answer() {
 }
 
 void ProxyExchange::relay_content() {
-    AnswerWriter& out = visitor_.answer();
+    VisitorRequest& out = visitor_;
     ReceivedOctets& in = origin_->received();
     while (!content_.done()) {
         if (!out.ready()) return;
@@ -313,8 +316,12 @@ void ProxyExchange::finish_answer() {
     const bool sent = sender_.done();
     sender_.shrink();
     if (answer_.fields.octets() > kBigHead) answer_ = {};
-    if (reusable_ && sent && origin_->received().empty() && !origin_->dead()) origin_->end_use(context_.loop.now());
-    else drop_origin();
+    if (reusable_ && sent && origin_->received().empty() && !origin_->dead()) {
+        origin_->end_use(context_.loop.now());
+        visitor_.origins().give(std::move(origin_));
+    } else {
+        drop_origin();
+    }
     visitor_.finish(content_.framing().kind == Framing::Kind::chunked ? content_.trailers() : kNoTrailers);
 }
 
@@ -323,6 +330,8 @@ void ProxyExchange::begin_raw() {
         return fail(problem::kOriginBadAnswer, "101 that nobody asked for");
     if (answer_.fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol))
         return fail(problem::kOriginBadAnswer, "a home that poses as a relay");
+    if (const Result<> accepted = visitor_.check_upgrade(answer_); !accepted)
+        return fail(problem::kOriginBadAnswer, accepted.error().detail);
     clock_on_ = false;
     stage_ = Stage::raw;
     remove_connection_fields(answer_.fields);
@@ -332,7 +341,7 @@ void ProxyExchange::begin_raw() {
 }
 
 void ProxyExchange::relay_raw() {
-    AnswerWriter& out = visitor_.answer();
+    VisitorRequest& out = visitor_;
     ReceivedOctets& in = origin_->received();
     while (!in.empty()) {
         if (!out.ready()) return;

@@ -1,6 +1,6 @@
 // proxy_exchange.h: serves a visitor's requests from origins behind agents: finds the route, waits for agent and permit where
 // needed, sends the request on a stream, and passes the answer on as it comes. Lives on the context's loop; belongs to one
-// visitor connection, and so does the kept-alive stream it holds.
+// VisitorRequest. Kept-alive streams wait in the pool of that visitor's connection.
 //
 // Nothing is buffered whole: a visitor that doesn't read leaves octets in the stream's window; an origin that doesn't read
 // leaves them at the visitor. A kept stream that turns out dead is replaced once by a fresh one, if repeating can do no harm:
@@ -12,17 +12,17 @@
 #include "edge/content_reader.h"
 #include "edge/edge_context.h"
 #include "edge/exchange.h"
-#include "edge/http1_connection.h"
 #include "edge/origin_connection.h"
 #include "edge/request_policy.h"
 #include "edge/request_sender.h"
+#include "edge/visitor_request.h"
 #include "wire/http1_parser.h"
 
 namespace sallyport {
 
 class ProxyExchange final : public Exchange, private OriginConnection::User {
 public:
-    ProxyExchange(EdgeContext& context, Http1Connection& visitor);
+    ProxyExchange(EdgeContext& context, VisitorRequest& visitor);
     ~ProxyExchange() override;
 
     void begin() override;
@@ -75,7 +75,7 @@ private:
     const AgentView::Target* target() const;
 
     EdgeContext& context_;
-    Http1Connection& visitor_;
+    VisitorRequest& visitor_;
 
     // Of the last request's host, so that the next one to the same host needs no look-up.
     std::shared_ptr<const RouteSnapshot> snapshot_;

@@ -75,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FakeEdge edge;
     edge.set_routes({route});
     if (data[0] % 8 == 7)
-        edge.connect([&](EdgeContext& c, Http1Connection& v) { return std::make_unique<LocalExchange>(c, v, handler); });
+        edge.connect([&](EdgeContext& c, VisitorRequest& v) { return std::make_unique<LocalExchange>(c, v, handler); });
     else edge.connect();
     const auto view = edge.origins.view;
     bool upgraded = false;

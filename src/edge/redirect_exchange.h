@@ -2,13 +2,13 @@
 #pragma once
 #include "edge/edge_context.h"
 #include "edge/exchange.h"
-#include "edge/http1_connection.h"
+#include "edge/visitor_request.h"
 
 namespace sallyport {
 
 class RedirectExchange final : public Exchange {
 public:
-    RedirectExchange(EdgeContext& context, Http1Connection& visitor) : context_(context), visitor_(visitor) {}
+    RedirectExchange(EdgeContext& context, VisitorRequest& visitor) : context_(context), visitor_(visitor) {}
 
     void begin() override;
     void on_content() override {}
@@ -17,7 +17,7 @@ public:
 
 private:
     EdgeContext& context_;
-    Http1Connection& visitor_;
+    VisitorRequest& visitor_;
     ResponseHead answer_;
 };
 

@@ -1,0 +1,40 @@
+#include "edge/origin_pool.h"
+
+namespace sallyport {
+
+std::unique_ptr<OriginConnection> OriginPool::take(std::string_view agent_id, std::string_view target) {
+    for (std::size_t i = idle_.size(); i-- > 0;) {
+        if (idle_[i]->dead()) {
+            drop(i);
+        } else if (idle_[i]->leads_to(agent_id, target)) {
+            auto found = std::move(idle_[i]);
+            idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+void OriginPool::give(std::unique_ptr<OriginConnection> origin) {
+    if (idle_.size() >= most_) drop(0);
+    idle_.push_back(std::move(origin));
+}
+
+void OriginPool::trim(TimePoint since, std::size_t kept) {
+    for (std::size_t i = idle_.size(); i-- > 0;) {
+        const bool spare = idle_.size() - i > kept && idle_[i]->idle_since() < since;
+        if (idle_[i]->dead() || spare) drop(i);
+    }
+}
+
+void OriginPool::clear() {
+    while (!idle_.empty()) drop(idle_.size() - 1);
+}
+
+void OriginPool::drop(std::size_t place) {
+    idle_[place]->cut();
+    loop_.dispose(std::move(idle_[place]));
+    idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+}  // namespace sallyport

@@ -1,0 +1,36 @@
+// origin_pool.h: the idle streams to origins of one visitor connection. They are this visitor's for good: nobody else's request
+// ever goes out on one of them. Bounded in number; what is given beyond that pushes the longest idle one out. Lives on the loop
+// of the connection.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "edge/origin_connection.h"
+#include "net/loop.h"
+
+namespace sallyport {
+
+class OriginPool {
+public:
+    OriginPool(Loop& loop, std::size_t most) : loop_(loop), most_(most) {}
+
+    // The live one that was idle for the shortest time; null if there is none to this target.
+    std::unique_ptr<OriginConnection> take(std::string_view agent_id, std::string_view target);
+    // Its use must have ended (OriginConnection::end_use).
+    void give(std::unique_ptr<OriginConnection> origin);
+    // Drops dead ones, and of those idle since before `since` all but the `kept` freshest.
+    void trim(TimePoint since, std::size_t kept);
+    void clear();
+    std::size_t size() const { return idle_.size(); }
+
+private:
+    void drop(std::size_t place);
+
+    Loop& loop_;
+    std::size_t most_;
+    std::vector<std::unique_ptr<OriginConnection>> idle_;  // the longest idle one first
+};
+
+}  // namespace sallyport

@@ -1,0 +1,18 @@
+// visitor_connection.h: what the Edge keeps of each of its connections, whatever is spoken on it. Lives on the context's loop.
+#pragma once
+#include <cstddef>
+
+namespace sallyport {
+
+class VisitorConnection {
+public:
+    virtual ~VisitorConnection() = default;
+    // The relay stops: ends as soon as what is under way allows it.
+    virtual void drain() = 0;
+    // Cuts it now, without a word to anybody but its exchanges.
+    virtual void cut() = 0;
+
+    std::size_t place = 0;  // in the owner's list
+};
+
+}  // namespace sallyport
