@@ -43,6 +43,13 @@ void show_list(const json::object& answer) {
     print(table.text());
 }
 
+std::string state_of_credential(const json::object& credential) {
+    if (flag_of_member(credential, "revoked")) return "revoked";
+    if (const std::string retires = text_of(credential, "retires_at"); !retires.empty()) return "replaced, works until " + retires;
+    const std::string used = text_of(credential, "used_at");
+    return used.empty() ? "valid" : "used " + used;
+}
+
 void show_one(const json::object& answer) {
     const json::object& agent = object_of(answer, "agent");
     const json::object& tunnel = object_of(agent, "tunnel");
@@ -76,10 +83,8 @@ void show_one(const json::object& answer) {
     Table credentials({"CREDENTIAL", "KIND", "CREATED", "STATE"});
     for (const json::value& item : array_of(agent, "credentials")) {
         const json::object& credential = item.as_object();
-        const std::string used = text_of(credential, "used_at");
         credentials.add({text_of(credential, "id"), text_of(credential, "kind"), text_of(credential, "created_at"),
-                         flag_of_member(credential, "revoked") ? "revoked" : used.empty() ? "valid"
-                                                                                          : "used " + used});
+                         state_of_credential(credential)});
     }
     print("\n" + credentials.text());
 }
@@ -173,8 +178,12 @@ struct OneAgent {
 };
 
 struct RotateAgent : OneAgent {
-    explicit RotateAgent(CLI::App& command) : OneAgent(command), credential(command) {}
+    explicit RotateAgent(CLI::App& command) : OneAgent(command), credential(command) {
+        command.add_option("--keep-old", keep_old, "let the old credential work for so long beside the new one, like 1h (at most 720h)")
+            ->type_name("DURATION");
+    }
     CredentialChoice credential;
+    std::string keep_old;
 };
 
 void add_switch(AdminContext& context, CLI::App& agent, const char* name, const char* help, bool enabled) {
@@ -219,11 +228,12 @@ void add_agent_actions(AdminContext& context) {
                             [&](const json::object&) { print("removed " + removing->name + "\n"); });
     });
 
-    CLI::App* rotate = agent->add_subcommand("rotate", "Revoke all its credentials, cut its tunnel and print a new enrolment code");
+    CLI::App* rotate = agent->add_subcommand("rotate", "Print a new enrolment code and revoke all its old credentials, which cuts its tunnel");
     auto rotating = std::make_shared<RotateAgent>(*rotate);
     context.on(rotate, [&context, rotating] {
         json::object body;
         rotating->credential.put_into(body);
+        if (!rotating->keep_old.empty()) body["keep_old"] = rotating->keep_old;
         return context.show("POST", path_of(rotating->name, "/rotate"), body, show_secret);
     });
 }

@@ -15,6 +15,7 @@ std::string options_of(const json::object& route) {
     if (!flag_of_member(route, "preserve_host")) add("no-preserve-host");
     if (const std::string forward = text_of(route, "forward_client_ip"); forward != "auto") add("forward-client-ip=" + forward);
     if (const std::string timeout = text_of(route, "request_timeout"); !timeout.empty()) add("request-timeout=" + timeout);
+    if (const std::string path = text_of(route, "health_path"); !path.empty()) add("health-path=" + path);
     return options.empty() ? "-" : options;
 }
 
@@ -67,6 +68,8 @@ struct RouteOptions {
             ->type_name("WHEN");
         command.add_option("--request-timeout", request_timeout, "how long the service may think, like 2m; default: the agent's own")
             ->type_name("DURATION");
+        command.add_option("--health-path", health_path, "what the relay asks the service for to see whether it works, like /manifest.json; off: only connect")
+            ->type_name("PATH");
     }
     void put_into(json::object& body) const {
         enabled.put_into(body, "enabled");
@@ -75,12 +78,15 @@ struct RouteOptions {
         if (!forward_client_ip.empty()) body["forward_client_ip"] = forward_client_ip;
         if (request_timeout == "default") body["request_timeout"] = nullptr;
         else if (!request_timeout.empty()) body["request_timeout"] = request_timeout;
+        if (health_path == "off") body["health_path"] = nullptr;
+        else if (!health_path.empty()) body["health_path"] = health_path;
     }
     Switch enabled;
     Switch strip_prefix;
     Switch preserve_host;
     std::string forward_client_ip;
     std::string request_timeout;
+    std::string health_path;
 };
 
 struct AddRoute {

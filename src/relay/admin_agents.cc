@@ -201,13 +201,16 @@ AdminAnswered remove_agent(AdminCall& call) {
 AdminAnswered rotate_agent(AdminCall& call) {
     BodyReader body(call.body);
     const auto kind = body.credential_kind("credential").value_or(store::CredentialKind::enrolment);
+    const auto keep_old = std::chrono::ceil<std::chrono::seconds>(
+        body.duration_or_null("keep_old").value_or(std::nullopt).value_or(std::chrono::milliseconds(0)));
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    if (keep_old > store::kLongestOverlap) return api_fail(422, "invalid_argument", "keep_old is at most 720h", "keep_old");
     const auto agent = find_agent(call, call.arguments[0]);
     if (!agent) return told(agent);
     // Before anything is revoked: a new credential that can't be shown would leave the home with none.
     if (kind == store::CredentialKind::enrolment)
         if (const auto url = url_for_codes_of(call, *agent); !url) return told(url);
-    const auto issued = call.store.rotate_agent(agent->name, kind, call.author());
+    const auto issued = call.store.rotate_agent(agent->name, kind, keep_old, call.author());
     if (!issued) return told(issued);
     call.host.refresh(call.store);
     json::object answer;

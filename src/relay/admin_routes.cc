@@ -42,9 +42,12 @@ AdminAnswered add_route(AdminCall& call) {
     spec.preserve_host = body.boolean("preserve_host").value_or(true);
     spec.forward_client_ip = body.forward_client_ip("forward_client_ip").value_or(store::ForwardClientIp::automatic);
     spec.request_timeout = body.duration_or_null("request_timeout").value_or(std::nullopt);
+    spec.health_path = body.text_or_null("health_path").value_or("");
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
     if (auto checked = store::check_hostname(spec.hostname); !checked) return told(about(spec.hostname, std::move(checked)), "hostname");
     if (const auto checked = store::check_path_prefix(spec.path_prefix); !checked) return told(checked, "path_prefix");
+    if (!spec.health_path.empty())
+        if (const auto checked = store::check_health_path(spec.health_path); !checked) return told(checked, "health_path");
     const auto owner = find_agent(call, agent);
     if (!owner) return told(owner, "agent");
     if (target) spec.target = *target;
@@ -66,7 +69,10 @@ AdminAnswered change_route(AdminCall& call) {
     change.preserve_host = body.boolean("preserve_host");
     change.forward_client_ip = body.forward_client_ip("forward_client_ip");
     change.request_timeout = body.duration_or_null("request_timeout");
+    change.health_path = body.text_or_null("health_path");
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    if (change.health_path && !change.health_path->empty())
+        if (const auto checked = store::check_health_path(*change.health_path); !checked) return told(checked, "health_path");
     const auto changed = call.store.set_route(store::RouteId{call.arguments[0]}, change, call.author());
     if (changed) call.host.refresh(call.store);
     return answer_route(call, 200, changed);

@@ -56,6 +56,13 @@ void AgentLink::tell_routes(const std::vector<RouteNotice>& routes) {
     send(RoutesMessage{routes});
 }
 
+void AgentLink::tell_rotated(WallTime until) {
+    if (!view_ || told_rotated_ == until) return;
+    told_rotated_ = until;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - WallClock::now());
+    send(RotatedMessage{"the relay's owner has made a new credential", std::max(left, std::chrono::milliseconds(0))});
+}
+
 void AgentLink::tell_drain(std::string reason, std::chrono::milliseconds deadline) {
     send(DrainMessage{std::move(reason), deadline});
 }

@@ -7,6 +7,7 @@
 #pragma once
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,8 @@ public:
 
     void tell_routes(const std::vector<RouteNotice>& routes);  // sends only what differs from what it knows
     void ask_for_probe();  // look at the targets again
+    // The credential of this link was replaced and works until then; said once.
+    void tell_rotated(WallTime until);
     void tell_drain(std::string reason, std::chrono::milliseconds deadline);
 
 private:
@@ -82,6 +85,7 @@ private:
     std::string version_;
     std::vector<RouteNotice> told_;
     bool has_told_ = false;
+    std::optional<WallTime> told_rotated_;
     bool draining_ = false;  // the agent said so: it won't come back to this session
     TimePoint probe_asked_at_ = Clock::now() - std::chrono::hours(1);
     WallTime connected_at_ = wall_now();

@@ -93,6 +93,7 @@ json::object to_json(const store::Route& route, std::string_view agent_name, Pub
             {"preserve_host", route.preserve_host},
             {"forward_client_ip", name_of(route.forward_client_ip)},
             {"request_timeout", route.request_timeout ? json::value(format_duration(*route.request_timeout)) : json::value(nullptr)},
+            {"health_path", route.health_path.empty() ? json::value(nullptr) : json::value(route.health_path)},
             {"created_at", iso_time(route.created_at)}};
 }
 
@@ -103,6 +104,7 @@ json::object to_json(const store::Credential& credential) {
             {"created_at", iso_time(credential.created_at)},
             {"expires_at", optional_time(credential.expires_at)},
             {"used_at", optional_time(credential.used_at)},
+            {"retires_at", optional_time(credential.retires_at)},
             {"revoked", credential.revoked}};
 }
 
@@ -138,6 +140,13 @@ std::optional<std::string> BodyReader::text(std::string_view name) {
     if (const auto* string = value->if_string()) return std::string(string->begin(), string->end());
     refuse(name, "has to be a string");
     return std::nullopt;
+}
+
+std::optional<std::string> BodyReader::text_or_null(std::string_view name) {
+    const json::value* value = object_.if_contains(name);
+    if (!value || !value->is_null()) return text(name);
+    known_.push_back(name);
+    return std::string();
 }
 
 std::optional<bool> BodyReader::boolean(std::string_view name) {

@@ -45,6 +45,7 @@ public:
     explicit BodyReader(const boost::json::object& object) : object_(object) {}
 
     std::optional<std::string> text(std::string_view name);
+    std::optional<std::string> text_or_null(std::string_view name);  // null is ""
     std::optional<bool> boolean(std::string_view name);
     std::optional<std::uint32_t> number(std::string_view name);
     std::optional<std::vector<std::string>> texts(std::string_view name);

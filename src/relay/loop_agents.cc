@@ -94,7 +94,7 @@ void LoopAgents::set_directory(DirectoryPtr directory) {
             continue;
         }
         apply_limit(*link);
-        link->tell_routes(directory_->notices(id));
+        inform(*link);
     }
     std::erase_if(newcomers_, [this](auto& item) {
         Arrival& arrival = item.second->arrival;
@@ -113,6 +113,17 @@ std::optional<std::string_view> LoopAgents::objection(const ProvenAgent& proven)
     if (known->enabled == store::Enabled::no) return "the agent is disabled";
     if (!directory_->credential(proven.credential_id)) return "its credential was revoked";
     return std::nullopt;
+}
+
+bool LoopAgents::is_replaced(const std::string& credential_id) const {
+    const store::Credential* credential = directory_->credential(credential_id);
+    return credential && credential->retires_at;
+}
+
+void LoopAgents::inform(AgentLink& link) {
+    link.tell_routes(directory_->notices(link.agent().agent_id));
+    const store::Credential* credential = directory_->credential(link.agent().credential_id);
+    if (credential && credential->retires_at) link.tell_rotated(*credential->retires_at);
 }
 
 void LoopAgents::apply_limit(const AgentLink& link) {
@@ -139,6 +150,8 @@ void LoopAgents::admit(Arrival arrival) {
     if (same && link.tunnel().can_resume_from(arrival.session.received)) return resume(std::move(arrival), link);
     if (!link.tunnel().connected())
         return take_over(std::move(arrival), link, {Errc::reset, "the agent came back and began anew"});
+    if (is_replaced(link.agent().credential_id) && !is_replaced(arrival.agent.credential_id))
+        return take_over(std::move(arrival), link, {Errc::end_of_stream, "the agent came with its new credential"});
     // An attempt that came late: another one, sent with more octets received, has won already.
     if (same) return refuse(arrival, 409, AdmissionRefusal::duplicate_live);
     await_verdict(std::move(arrival), link);
@@ -151,6 +164,7 @@ void LoopAgents::resume(Arrival arrival, AgentLink& link) {
     link.resume(std::move(arrival.agent.credential_id), std::move(arrival.transport), std::move(arrival.received),
                 arrival.session.received);
     publish(link);
+    inform(link);
     log_.info("tunnel.resumed", {{"agent", link.agent().name}, {"peer", from}, {"session", link.agent().session_id}});
 }
 
@@ -224,7 +238,7 @@ void LoopAgents::on_link_view(AgentLink& link) {
     const bool first = !entry(agent.agent_id).view;
     apply_limit(link);
     publish(link);
-    link.tell_routes(directory_->notices(agent.agent_id));
+    inform(link);
     if (!first) return;
     note_seen(agent.agent_id);
     counters_.tunnels_opened.add();

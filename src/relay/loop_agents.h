@@ -101,7 +101,10 @@ private:
     Entry& entry(std::string_view agent_id);
     // Why the agent may not be connected (any more); nothing if it may.
     std::optional<std::string_view> objection(const ProvenAgent& agent) const;
+    // Whether the credential was replaced, and works for a while beside the new one.
+    bool is_replaced(const std::string& credential_id) const;
     void apply_limit(const AgentLink& link);
+    void inform(AgentLink& link);  // of what the directory says that concerns it
     void publish(const AgentLink& link);
     void begin_link(Arrival arrival);
     void refuse(Arrival& arrival, int status, AdmissionRefusal reason);

@@ -73,6 +73,7 @@ Relay::~Relay() {
     if (store_thread_) store_thread_->stop();
     signals_.reset();
     drain_timer_.reset();
+    retirements_.reset();
     for (const auto& strand : strands_) strand->edge.reset();
     for (const auto& strand : strands_) strand->door.reset();
     agents_.reset();
@@ -149,6 +150,10 @@ Result<> Relay::make_parts() {
     agents_ = std::make_unique<Agents>(loops, log_, tunnel, config_.max_agents, [this](std::vector<store::AgentId> seen) {
         (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
     });
+    const auto retiring = opened_store_->list_retiring();
+    if (!retiring) return std::unexpected(retiring.error());
+    retirements_ = std::make_unique<RetirementClock>(strands_.front()->loop, [this](std::vector<store::CredentialId> due) { retire(std::move(due)); });
+    retirements_->follow(*retiring);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
     const EdgeSettings settings = edge_settings();
     for (std::size_t i = 0; i < strands_.size(); ++i) {
@@ -307,6 +312,18 @@ void Relay::refresh(store::Store& store) {
     if (!tls) log_.error("relay.certificate_failed", {{"detail", tls.error().detail}});
     if (tls && *tls) post_tls(*tls);
     post_directory(std::move(directory));
+    if (auto retiring = store.list_retiring())
+        strands_.front()->loop.post([this, retiring = std::move(*retiring)] { retirements_->follow(retiring); });
+}
+
+// A job that can't be queued is asked for again.
+void Relay::retire(std::vector<store::CredentialId> due) {
+    (void)store_thread_->submit([this, due = std::move(due)](store::Store& store) {
+        for (const store::CredentialId& id : due)
+            if (const auto revoked = store.revoke_credential(id, {"rotation", wall_now()}); revoked)
+                log_.info("credential.retired", {{"credential", id.text}});
+        refresh(store);
+    });
 }
 
 void Relay::post_directory(DirectoryPtr directory) {

@@ -21,6 +21,7 @@
 #include "relay/certificates.h"
 #include "relay/listeners.h"
 #include "relay/metrics.h"
+#include "relay/retirement_clock.h"
 #include "relay/signal_watch.h"
 #include "relay/tunnel_door.h"
 #include "store/store_thread.h"
@@ -63,6 +64,7 @@ private:
     EdgeSettings edge_settings() const;
 
     void post_directory(DirectoryPtr directory);
+    void retire(std::vector<store::CredentialId> due);
     void post_tls(const std::shared_ptr<const ServerTls>& tls);
 
     void on_signal(int signal);
@@ -98,6 +100,7 @@ private:
     std::unique_ptr<store::StoreThread> store_thread_;
     std::unique_ptr<AdminApi> admin_api_;
     std::unique_ptr<Metrics> metrics_;
+    std::unique_ptr<RetirementClock> retirements_;  // on the first loop
     std::unique_ptr<SignalWatch> signals_;
 
     // On the first loop.

@@ -95,12 +95,20 @@ Result<IssuedCredential> issue(soci::session& sql, const Agent& agent, Credentia
     return issued;
 }
 
-Result<IssuedCredential> Store::rotate_agent(std::string_view name, CredentialKind kind, const Author& author) {
+Result<IssuedCredential> Store::rotate_agent(std::string_view name, CredentialKind kind, std::chrono::seconds keep_old,
+                                             const Author& author) {
+    if (keep_old.count() < 0 || keep_old > kLongestOverlap)
+        return fail(Errc::invalid_argument, "old and new credential work side by side for at most 30 days (720h)");
     return database_->transact([&](soci::session& sql) -> Result<IssuedCredential> {
         const auto agent = get_agent(sql, name);
         if (!agent) return std::unexpected(agent.error());
-        sql << "update credentials set revoked = 1 where agent_id = :agent", soci::use(agent->id.text);
-        write_audit(sql, author, "agent.rotate", name);
+        for (Credential& old : select_credentials(sql, "where agent_id = :value and revoked = 0", agent->id.text)) {
+            const WallTime until = author.at + keep_old;
+            if (keep_old.count() == 0 || old.kind == CredentialKind::enrolment) old.revoked = true;
+            else if (!old.retires_at || *old.retires_at > until) old.retires_at = until;
+            update_credential(sql, old);
+        }
+        write_audit(sql, author, "agent.rotate", name, keep_old.count() == 0 ? "" : "the old credential goes on for " + std::to_string(keep_old.count()) + " s");
         return issue(sql, *agent, kind, author);
     });
 }
@@ -109,6 +117,12 @@ Result<std::vector<Credential>> Store::list_credentials(const AgentId& agent) {
     return database_->transact([&](soci::session& sql) -> Result<std::vector<Credential>> {
         if (auto known = get_agent(sql, agent); !known) return std::unexpected(known.error());
         return select_credentials(sql, "where agent_id = :value order by created_at, id", agent.text);
+    });
+}
+
+Result<std::vector<Credential>> Store::list_retiring() {
+    return database_->transact([&](soci::session& sql) -> Result<std::vector<Credential>> {
+        return select_credentials(sql, "where revoked = 0 and retires_at is not null order by retires_at, id");
     });
 }
 

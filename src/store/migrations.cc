@@ -68,7 +68,12 @@ constexpr std::string_view kFirstTables[] = {
     " detail text not null)",
 };
 
-constexpr std::array kMigrations{Migration{"first tables", kFirstTables}};
+constexpr std::string_view kHealthAndOverlap[] = {
+    "alter table routes add column health_path varchar(1024)",
+    "alter table credentials add column retires_at bigint",
+};
+
+constexpr std::array kMigrations{Migration{"first tables", kFirstTables}, Migration{"health paths, retiring credentials", kHealthAndOverlap}};
 
 Result<> apply(Database& database, int version, const Migration& migration, WallTime now) {
     return database.transact([&](soci::session& sql) -> Result<> {

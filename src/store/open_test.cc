@@ -56,8 +56,29 @@ TEST(OpenStore, LeavesANewerDatabaseUntouched) {
         sql << "insert into migrations (version, name, applied_at) values (99, 'from the future', 0)";
     }
     const std::string before = read_file(folder / kDatabaseName);
-    EXPECT_FAILS(open_in(folder.path()), Errc::newer_version, "written by a newer Sallyport (tables version 99, this one knows 1)");
+    EXPECT_FAILS(open_in(folder.path()), Errc::newer_version, "written by a newer Sallyport (tables version 99, this one knows 2)");
     EXPECT_EQ(read_file(folder / kDatabaseName), before);
+}
+
+TEST(OpenStore, BringsTheTablesOfAnOlderReleaseUpToDate) {
+    TempFolder folder;
+    {
+        auto store = open_store(folder.path());
+        EXPECT_OK(store->add_agent({.name = "home", .routes = {{.hostname = "home.example.org"}}}, kOwner));
+    }
+    {
+        soci::session sql(soci::sqlite3, (folder / kDatabaseName).string());  // as version 1 left it
+        sql << "alter table routes drop column health_path";
+        sql << "alter table credentials drop column retires_at";
+        sql << "delete from migrations where version > 1";
+    }
+    auto store = open_store(folder.path());
+    const auto snapshot = store->load_snapshot();
+    EXPECT_OK(snapshot);
+    ASSERT_EQ(snapshot->routes.size(), 1u);
+    EXPECT_EQ(snapshot->routes[0].health_path, "");
+    EXPECT_OK(store->set_route(snapshot->routes[0].id, {.health_path = "/manifest.json"}, kOwner));
+    EXPECT_EQ(store->load_snapshot()->routes[0].health_path, "/manifest.json");
 }
 
 TEST(OpenStore, LeavesAForeignDatabaseUntouched) {

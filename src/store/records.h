@@ -65,6 +65,7 @@ struct Credential {
     std::optional<WallTime> expires_at{};      // enrolment only
     std::optional<WallTime> used_at{};         // enrolment only: when it was traded
     std::optional<AgentKey> bound_key{};       // enrolment only: the one key that may repeat the trade
+    std::optional<WallTime> retires_at{};      // replaced by a newer one, and works beside it until then; the relay then revokes it
     bool revoked = false;
     friend bool operator==(const Credential&, const Credential&) = default;
 };
@@ -88,6 +89,7 @@ struct Route {
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
     std::optional<std::chrono::milliseconds> request_timeout{};  // unset: the agent's own
+    std::string health_path{};  // what a probe of the target asks for, as the service sees it; empty: a probe only connects
     WallTime created_at{};
     friend bool operator==(const Route&, const Route&) = default;
 };

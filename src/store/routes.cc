@@ -44,6 +44,11 @@ Result<> apply(soci::session& sql, const RouteChange& change, Route& route) {
         if (auto fits = check_timeout(*change.request_timeout); !fits) return fits;
         route.request_timeout = *change.request_timeout;
     }
+    if (change.health_path) {
+        auto path = change.health_path->empty() ? Result<std::string>() : check_health_path(*change.health_path);
+        if (!path) return std::unexpected(path.error());
+        route.health_path = std::move(*path);
+    }
     route.enabled = change.enabled.value_or(route.enabled);
     route.strip_prefix = change.strip_prefix.value_or(route.strip_prefix);
     route.preserve_host = change.preserve_host.value_or(route.preserve_host);
@@ -61,6 +66,8 @@ Result<Route> create_route(soci::session& sql, const Agent& agent, const RouteSp
     auto target = check_target(spec.target);
     if (!target) return std::unexpected(target.error());
     if (auto fits = check_timeout(spec.request_timeout); !fits) return std::unexpected(fits.error());
+    if (!spec.health_path.empty())
+        if (auto path = check_health_path(spec.health_path); !path) return std::unexpected(path.error());
     if (find_named(sql, *hostname, *prefix)) return fail(Errc::conflict, "a route for " + *hostname + *prefix + " exists already");
     Route route{.id = {new_id()},
                 .hostname = std::move(*hostname),
@@ -72,6 +79,7 @@ Result<Route> create_route(soci::session& sql, const Agent& agent, const RouteSp
                 .preserve_host = spec.preserve_host,
                 .forward_client_ip = spec.forward_client_ip,
                 .request_timeout = spec.request_timeout,
+                .health_path = spec.health_path,
                 .created_at = author.at};
     insert_route(sql, route);
     write_audit(sql, author, "route.add", subject(route), agent.name + " " + route.target);

@@ -137,7 +137,7 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
     long long created_at = 0;
     int revoked = 0;
     Nullable<std::string> public_key, secret_hash, bound_key;
-    Nullable<long long> expires_at, used_at;
+    Nullable<long long> expires_at, used_at, retires_at;
     soci::statement statement(sql);
     statement.exchange(soci::into(credential.id.text));
     statement.exchange(soci::into(credential.agent.text));
@@ -148,9 +148,10 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
     statement.exchange(soci::into(expires_at.value, expires_at.state));
     statement.exchange(soci::into(used_at.value, used_at.state));
     statement.exchange(soci::into(bound_key.value, bound_key.state));
+    statement.exchange(soci::into(retires_at.value, retires_at.state));
     statement.exchange(soci::into(revoked));
     const std::string query =
-        "select id, agent_id, kind, public_key, secret_hash, created_at, expires_at, used_at, bound_key, revoked from credentials " +
+        "select id, agent_id, kind, public_key, secret_hash, created_at, expires_at, used_at, bound_key, retires_at, revoked from credentials " +
         std::string(condition);
     for_each_row(statement, query, value, [&] {
         credential.kind = to_kind(kind);
@@ -160,6 +161,7 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
         credential.expires_at = to_time(expires_at);
         credential.used_at = to_time(used_at);
         credential.bound_key = to_key(bound_key);
+        credential.retires_at = to_time(retires_at);
         credential.revoked = revoked != 0;
         found.push_back(credential);
     });
@@ -172,6 +174,7 @@ std::vector<Route> select_routes(soci::session& sql, std::string_view condition,
     int enabled = 0, strip_prefix = 0, preserve_host = 0;
     std::string forward_client_ip;
     Nullable<long long> request_timeout_ms;
+    Nullable<std::string> health_path;
     long long created_at = 0;
     soci::statement statement(sql);
     statement.exchange(soci::into(route.id.text));
@@ -184,10 +187,11 @@ std::vector<Route> select_routes(soci::session& sql, std::string_view condition,
     statement.exchange(soci::into(preserve_host));
     statement.exchange(soci::into(forward_client_ip));
     statement.exchange(soci::into(request_timeout_ms.value, request_timeout_ms.state));
+    statement.exchange(soci::into(health_path.value, health_path.state));
     statement.exchange(soci::into(created_at));
     const std::string query =
         "select id, hostname, path_prefix, agent_id, target, enabled, strip_prefix, preserve_host, forward_client_ip,"
-        " request_timeout_ms, created_at from routes " +
+        " request_timeout_ms, health_path, created_at from routes " +
         std::string(condition);
     for_each_row(statement, query, value, [&] {
         route.enabled = to_enabled(enabled);
@@ -196,6 +200,7 @@ std::vector<Route> select_routes(soci::session& sql, std::string_view condition,
         route.forward_client_ip = to_forward_client_ip(forward_client_ip);
         route.request_timeout.reset();
         if (request_timeout_ms.has_value()) route.request_timeout = std::chrono::milliseconds(request_timeout_ms.value);
+        route.health_path = health_path.has_value() ? health_path.value : std::string();
         route.created_at = to_time(created_at);
         found.push_back(route);
     });
@@ -239,10 +244,11 @@ void insert_credential(soci::session& sql, const Credential& credential) {
 void update_credential(soci::session& sql, const Credential& credential) {
     Nullable<long long> used_at(to_seconds(credential.used_at));
     Nullable<std::string> bound_key(to_text(credential.bound_key));
+    Nullable<long long> retires_at(to_seconds(credential.retires_at));
     const int revoked = credential.revoked ? 1 : 0;
-    sql << "update credentials set used_at = :used_at, bound_key = :bound_key, revoked = :revoked where id = :id",
-        soci::use(used_at.value, used_at.state), soci::use(bound_key.value, bound_key.state), soci::use(revoked),
-        soci::use(credential.id.text);
+    sql << "update credentials set used_at = :used_at, bound_key = :bound_key, retires_at = :retires, revoked = :revoked where id = :id",
+        soci::use(used_at.value, used_at.state), soci::use(bound_key.value, bound_key.state),
+        soci::use(retires_at.value, retires_at.state), soci::use(revoked), soci::use(credential.id.text);
 }
 
 void insert_route(soci::session& sql, const Route& route) {
@@ -258,11 +264,13 @@ void insert_route(soci::session& sql, const Route& route) {
 void update_route(soci::session& sql, const Route& route) {
     const int enabled = to_int(route.enabled), strip_prefix = route.strip_prefix ? 1 : 0, preserve_host = route.preserve_host ? 1 : 0;
     const std::string forward_client_ip{name_of(route.forward_client_ip)};
+    Nullable<std::string> health_path(route.health_path.empty() ? std::nullopt : std::optional(route.health_path));
     Nullable<long long> timeout(route.request_timeout ? std::optional(route.request_timeout->count()) : std::nullopt);
     sql << "update routes set agent_id = :agent, target = :target, enabled = :enabled, strip_prefix = :strip,"
-           " preserve_host = :preserve, forward_client_ip = :forward, request_timeout_ms = :timeout where id = :id",
+           " preserve_host = :preserve, forward_client_ip = :forward, request_timeout_ms = :timeout, health_path = :health where id = :id",
         soci::use(route.agent.text), soci::use(route.target), soci::use(enabled), soci::use(strip_prefix),
-        soci::use(preserve_host), soci::use(forward_client_ip), soci::use(timeout.value, timeout.state), soci::use(route.id.text);
+        soci::use(preserve_host), soci::use(forward_client_ip), soci::use(timeout.value, timeout.state), soci::use(health_path.value, health_path.state),
+        soci::use(route.id.text);
 }
 
 void write_audit(soci::session& sql, const Author& author, std::string_view action, std::string_view subject,

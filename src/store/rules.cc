@@ -94,6 +94,16 @@ Result<std::string> check_path_prefix(std::string_view prefix) {
     }
 }
 
+Result<std::string> check_health_path(std::string_view path) {
+    const auto refuse = [&](std::string_view why) {
+        return fail(Errc::invalid_argument, "health path " + shown(path) + ": " + std::string(why));
+    };
+    if (!path.starts_with('/')) return refuse("begin it with '/'");
+    if (path.size() > kMaxPathPrefix) return refuse("longer than 1024 octets");
+    if (!std::ranges::all_of(path, [](char c) { return c > 0x20 && c < 0x7f && c != '#'; })) return refuse("only what stands in a URL, without '#'");
+    return std::string(path);
+}
+
 Result<std::string> check_target(std::string_view target) {
     const bool fits = !target.empty() && target.size() <= kMaxTarget && std::ranges::all_of(target, [](char c) {
         return c > 0x20 && c < 0x7f && !std::string_view("\"'/\\@?#").contains(c);

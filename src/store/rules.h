@@ -21,6 +21,10 @@ Result<std::string> check_hostname(std::string_view hostname);
 // end is dropped, except of "/". Compared octet for octet with what visitors send.
 Result<std::string> check_path_prefix(std::string_view prefix);
 
+// What a probe asks a target for: a path with or without query, octet for octet as it is sent; at most 1024 octets of printable
+// ASCII without space and '#'.
+Result<std::string> check_health_path(std::string_view path);
+
 // An entry of the agent's table, or host:port for an agent with allow_any_target: 1-255 printable characters
 // without space, quote, '/' or '@'.
 Result<std::string> check_target(std::string_view target);

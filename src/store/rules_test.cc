@@ -46,6 +46,12 @@ TEST(Rules, PathPrefixIsAbsoluteAndPlain) {
                                     {"/a b", ""}, {"/" + std::string(1024, 'a'), ""}});
 }
 
+TEST(Rules, HealthPathIsWhatARequestCanAskFor) {
+    expect_rows(check_health_path, {{"/", "/"}, {"/manifest.json", "/manifest.json"}, {"/a//b/../c?x=1&y", "/a//b/../c?x=1&y"}, {"", ""},
+                                    {"manifest.json", ""}, {"/a b", ""}, {"/a#b", ""}, {"/a\r\nX: y", ""}, {"/\xc3\xb6", ""},
+                                    {"/" + std::string(1024, 'a'), ""}});
+}
+
 TEST(Rules, TargetIsAName) {
     expect_rows(check_target, {{"homeassistant", "homeassistant"}, {"192.168.1.2:80", "192.168.1.2:80"}, {"[::1]:80", "[::1]:80"},
                                {"", ""}, {"a b", ""}, {"a\n", ""}, {"http://a", ""}, {std::string(256, 'a'), ""}});

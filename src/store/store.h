@@ -27,6 +27,7 @@ namespace sallyport::store {
 class Database;
 
 inline constexpr std::chrono::hours kEnrolmentLifetime{24};
+inline constexpr std::chrono::hours kLongestOverlap{30 * 24};  // of old and new credential
 inline constexpr std::size_t kMaxAuditEntries = 10'000;
 inline constexpr std::string_view kDatabaseName = "relay.db";  // in the state folder
 
@@ -45,6 +46,7 @@ struct RouteSpec {
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
     std::optional<std::chrono::milliseconds> request_timeout{};
+    std::string health_path{};
 };
 
 // What `route set` changes; what is unset stays.
@@ -56,6 +58,7 @@ struct RouteChange {
     std::optional<bool> preserve_host{};
     std::optional<ForwardClientIp> forward_client_ip{};
     std::optional<std::optional<std::chrono::milliseconds>> request_timeout{};  // the inner one: back to the agent's own
+    std::optional<std::string> health_path{};  // empty: none any more
 };
 
 struct AgentSpec {
@@ -98,12 +101,14 @@ public:
     Result<Agent> set_agent_enabled(std::string_view name, Enabled enabled, const Author& author);
     Result<Agent> set_agent_limit(std::string_view name, std::optional<std::uint32_t> limit, const Author& author);
     Result<Agent> remove_agent(std::string_view name, const Author& author);  // and its credentials and routes
-    // Revokes everything the agent could prove itself with, and issues one new credential.
-    Result<IssuedCredential> rotate_agent(std::string_view name, CredentialKind kind, const Author& author);
+    // Issues one new credential and revokes everything else the agent could prove itself with: at once, or `keep_old` from now
+    // (at most kLongestOverlap), when whoever runs the store has to revoke it (list_retiring). Enrolment codes go at once.
+    Result<IssuedCredential> rotate_agent(std::string_view name, CredentialKind kind, std::chrono::seconds keep_old, const Author& author);
     Result<> note_agents_seen(std::span<const AgentId> agents, WallTime at);  // unknown ids are passed over; not audited
 
     // Credentials.
     Result<std::vector<Credential>> list_credentials(const AgentId& agent);  // oldest first, revoked ones too
+    Result<std::vector<Credential>> list_retiring();  // not revoked yet, but with a time for it; soonest first
     Result<IssuedCredential> issue_credential(std::string_view agent, CredentialKind kind, const Author& author);
     Result<Credential> enrol_key(std::string_view agent, const AgentKey& key, const Author& author);  // pasted by the owner
     Result<> revoke_credential(const CredentialId& id, const Author& author);

@@ -11,6 +11,8 @@
 namespace sallyport::store {
 namespace {
 
+using namespace std::chrono_literals;
+
 using testing::ElementsAre;
 using testing::Field;
 using testing::IsEmpty;
@@ -142,12 +144,36 @@ TEST_F(StoreTest, RefusesAKeyThatIsEnrolledElsewhereOrRevoked) {
     EXPECT_OK(store->redeem_enrolment(home.issued.credential.id, home.issued.secret.reveal(), key_of(1), kNoon));
     const auto& other = barn.issued;
     EXPECT_FAILS(store->redeem_enrolment(other.credential.id, other.secret.reveal(), key_of(1), kNoon), Errc::conflict, "enrolled already");
-    const auto again = store->rotate_agent("home", CredentialKind::enrolment, kOwner);
+    const auto again = store->rotate_agent("home", CredentialKind::enrolment, 0s, kOwner);
     EXPECT_OK(again);
     EXPECT_FAILS(store->find_key(key_of(1)), Errc::unauthorized, "unknown key");
     EXPECT_FAILS(store->redeem_enrolment(home.issued.credential.id, home.issued.secret.reveal(), key_of(1), kNoon), Errc::refused, "revoked");
     EXPECT_FAILS(store->redeem_enrolment(again->credential.id, again->secret.reveal(), key_of(1), kNoon), Errc::refused, "new one");
     EXPECT_OK(store->redeem_enrolment(again->credential.id, again->secret.reveal(), key_of(2), kNoon));
+}
+
+TEST_F(StoreTest, RotatesWithAnOverlapThatOutlivesAReopening) {
+    const auto home = add("home"), unused = add("barn");
+    EXPECT_OK(store->redeem_enrolment(home.issued.credential.id, home.issued.secret.reveal(), key_of(1), kNoon));
+    EXPECT_THAT(store->list_retiring().value(), SizeIs(0));
+    const auto again = store->rotate_agent("home", CredentialKind::token, 1h, kOwner);
+    EXPECT_OK(again);
+    EXPECT_EQ(store->find_key(key_of(1)).value(), home.agent.id) << "side by side";
+    EXPECT_OK(store->check_token(format_api_key(*again).reveal()));
+    EXPECT_OK(store->rotate_agent("home", CredentialKind::token, 2h, kOwner));  // the first deadline stays
+    reopen();
+    const auto retiring = store->list_retiring().value();
+    ASSERT_THAT(retiring, SizeIs(2));
+    EXPECT_EQ(retiring[0].kind, CredentialKind::ed25519);
+    EXPECT_EQ(retiring[0].retires_at, kOwner.at + 1h);
+    EXPECT_EQ(retiring[1].retires_at, kOwner.at + 2h);
+    EXPECT_OK(store->revoke_credential(retiring[0].id, kOwner));
+    EXPECT_THAT(store->list_retiring().value(), SizeIs(1));
+    EXPECT_FAILS(store->find_key(key_of(1)), Errc::unauthorized, "unknown key");
+    EXPECT_FAILS(store->rotate_agent("home", CredentialKind::token, 721h, kOwner), Errc::invalid_argument, "30 days");
+    // A code that nobody has used yet is replaced at once.
+    EXPECT_OK(store->rotate_agent("barn", CredentialKind::enrolment, 1h, kOwner));
+    EXPECT_FAILS(store->redeem_enrolment(unused.issued.credential.id, unused.issued.secret.reveal(), key_of(2), kNoon), Errc::refused, "revoked");
 }
 
 TEST_F(StoreTest, ADisabledAgentProvesNothing) {
