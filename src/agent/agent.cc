@@ -1,27 +1,22 @@
 #include "agent/agent.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "agent/proxy_refusal.h"
 #include "base/random.h"
 #include "base/version.h"
 
 namespace sallyport {
 namespace {
 
-constexpr std::chrono::minutes kSayAgain{10};  // a failure that lasts is told this often
-constexpr std::size_t kMaxTargetName = 256;
-constexpr std::size_t kMaxWarnedOf = 256;
-
-// While a session waits for a connection.
+// In a hurry: while a session waits, its connection is silent, or a relay that drained is expected back.
 constexpr std::chrono::milliseconds kAttemptEvery{1000};  // ±20 %
 constexpr std::chrono::milliseconds kAtOnceEvery{200};    // connections that are cut as soon as they are there
 // An attempt that has got through to the relay gets this long before another runs beside it, and with each one longer. A
 // relay that comes back and shakes hands with thousands is slow; more attempts would make it slower.
 constexpr std::chrono::milliseconds kReachedPatience{3000};
 constexpr std::size_t kMostAttempts = 4;  // side by side; older ones have lost their first packets
-constexpr std::chrono::milliseconds kSilence{1000};
+// All agents of a relay hear of its drain in one moment; they come within this, well inside offline_grace.
+constexpr std::chrono::milliseconds kDrainSpread{500};
 
 double unpredictable() {
     std::uint32_t bits = 0;
@@ -33,17 +28,12 @@ auto seconds_since(TimePoint now, TimePoint then) {
     return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
 }
 
-std::string url_text(const RelayEndpoint& relay) { return relay.url.text(); }
+std::chrono::milliseconds part_of(std::chrono::milliseconds whole, double part) {
+    return std::chrono::milliseconds(
+        static_cast<std::chrono::milliseconds::rep>(static_cast<double>(whole.count()) * part));
+}
 
 }  // namespace
-
-// One stream and what it is waiting for.
-struct Agent::Serving {
-    std::string target;
-    std::unique_ptr<OriginPipe> connection;
-    std::unique_ptr<OriginDialler> dialler;
-    std::shared_ptr<Serving*> handle;  // null inside once the stream is over: the scout may answer later
-};
 
 Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObserver* observer)
     : loop_(loop),
@@ -51,19 +41,22 @@ Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObse
       log_(log),
       setup_(std::move(setup)),
       observer_(observer),
+      failures_(log, setup_.relay.url.text()),
       trust_(workers, log, setup_.state),
       scout_(
           loop, workers, trust_, log, setup_.targets, [this] { send_targets(); }, TargetScout::Pace{}),
+      streams_(loop, workers, log, setup_.targets, trust_, scout_, setup_.origin,
+               [this] {
+                   if (stopping_) stop_if_idle();
+               }),
       back_off_(setup_.reconnect_base, setup_.reconnect_max),
       redial_(loop, [this] { dial(); }),
-      patience_(loop,
-                [this] {
-                    if (tunnel_) tunnel_->close({Errc::end_of_stream, "agent stopped"});
-                }),
-      silence_(loop, [this] { look_for_silence(); }) {}
+      patience_(loop, [this] {
+          for_each_tunnel([](RelayTunnel& tunnel) { tunnel.close({Errc::end_of_stream, "agent stopped"}); });
+      }) {}
 
 Agent::~Agent() {
-    for (auto& [connection, serving] : serving_) *serving->handle = nullptr;
+    if (keeping_) *keeping_ = nullptr;
 }
 
 Result<> Agent::load() { return trust_.load(); }
@@ -74,15 +67,15 @@ double Agent::random() const { return setup_.random ? setup_.random() : unpredic
 
 // ---- the way to the relay
 
-// Without a session one attempt at a time, each after the back-off. With one that waits, or whose connection is silent, a
-// fresh one each second beside those that are still under way.
+bool Agent::in_a_hurry() const { return current_ || loop_.now() < hurry_until_; }
+
 void Agent::dial() {
     if (stopping_) return;
-    if (!tunnel_) {
+    if (!in_a_hurry()) {
         if (dialling_.empty()) begin_attempt();
         return;
     }
-    if (tunnel_->connected() && !is_silent()) return drop_attempts();
+    if (current_ && current_->connected() && !current_->is_silent()) return drop_attempts();
     const bool wait = !dialling_.empty() && dialling_.back().dialler->reached() &&
                       loop_.now() - attempted_at_ < kReachedPatience * dialling_.size();
     if (!wait) begin_attempt();
@@ -105,17 +98,7 @@ void Agent::begin_attempt() {
                      })});
 }
 
-// From here on the old connection, silent as it is, is given up: what it might still bring would not be counted.
-Result<SessionState> Agent::ask_session() {
-    if (!tunnel_) return SessionState{};
-    if (tunnel_->connected()) {
-        if (!is_silent()) return fail(Errc::conflict, "the old connection is alive again");
-        const ByteCount received = tunnel_->freeze();
-        on_connection_lost({Errc::timeout, "silent, and a new connection works"});
-        return SessionState{session_, received};
-    }
-    return SessionState{session_, tunnel_->freeze()};
-}
+Result<SessionState> Agent::ask_session() { return current_ ? current_->give_up_connection() : SessionState{}; }
 
 void Agent::on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result) {
     const auto attempt = std::ranges::find(dialling_, number, &Attempt::number);
@@ -124,12 +107,14 @@ void Agent::on_dialled(std::uint64_t number, std::expected<OpenedConnection, Dia
     dialling_.erase(attempt);
     if (!result) return on_dial_failed(result.error());
     drop_attempts();
+    hurry_until_ = {};
     if (setup_.relay.enrolment) finish_enrolment();
-    if (!tunnel_) return begin_session(std::move(*result));
-    if (result->session.id == session_) return resume_session(std::move(*result));
-    // The relay doesn't have the session any more.
-    instead_ = std::move(*result);
-    tunnel_->close({Errc::reset, "the relay began a new session"});
+    if (current_ && result->session.id == current_->session()) return resume_session(std::move(*result));
+    if (current_) {
+        current_->close({Errc::reset, "the relay began a new session"});
+        retired_.push_back(std::move(current_));  // reports its end in this turn
+    }
+    begin_session(std::move(*result));
 }
 
 void Agent::drop_attempts() {
@@ -138,84 +123,26 @@ void Agent::drop_attempts() {
     dialling_.clear();
 }
 
-void Agent::begin_session(OpenedConnection connection) {
-    session_ = std::move(connection.session.id);
-    connected_at_ = loop_.now();
-    tunnel_ = Tunnel::make(loop_, TunnelRole::agent, std::move(connection.transport), std::move(connection.received),
-                           setup_.tunnel, *this);
-    if (can_resume()) silence_.start(kSilence);
-}
-
-void Agent::resume_session(OpenedConnection connection) {
-    const auto away = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - lost_at_);
-    const Result<> resumed = tunnel_->resume(std::move(connection.transport), std::move(connection.received),
-                                             connection.session.received);
-    if (!resumed || !tunnel_->connected()) return;  // reported by the tunnel
-    attempts_ = 0;
-    last_failure_.clear();
-    silence_.start(kSilence);
-    log_.info("agent.connected", {{"relay", url_text(setup_.relay)},
-                                  {"address", tunnel_->peer_address().text()},
-                                  {"session", "resumed"},
-                                  {"away_ms", away.count()}});
-}
-
-// ---- a connection that is lost, or silent
-
-Duration Agent::patience_with_silence() const {
-    return std::max<Duration>(kSilence, 4 * tunnel_->round_trip());
-}
-
-bool Agent::is_silent() const {
-    const auto since = tunnel_->waiting_since();
-    return since && Clock::now() - *since >= patience_with_silence();
-}
-
-// Looks when the patience with what is unanswered ends; with nothing unanswered often enough not to be late for what comes next.
-void Agent::look_for_silence() {
-    if (!tunnel_ || !tunnel_->connected() || stopping_) return;
-    silence_.start(kSilence);
-    if (!redial_.running() && is_silent()) {
-        log_.debug("agent.silence", {{"relay", url_text(setup_.relay)}});
-        return dial();
-    }
-    if (const auto since = tunnel_->waiting_since(); since && !redial_.running())
-        silence_.start(std::max<Duration>(*since + patience_with_silence() - Clock::now(), std::chrono::milliseconds(1)));
-}
-
-void Agent::on_connection_lost(const Error& reason) {
-    lost_at_ = loop_.now();
-    silence_.cancel();
-    if (stopping_) return tunnel_->close({Errc::end_of_stream, "agent stopped"});
-    log_.warn("agent.disconnected", {{"reason", name_of(reason.code)},
-                                     {"detail", reason.detail},
-                                     {"age_s", seconds_since(loop_.now(), connected_at_)},
-                                     {"session", "waits"}});
-    if (!dialling_.empty()) return;  // begun when it fell silent
-    const auto since_attempt = loop_.now() - attempted_at_;
-    const auto delay = since_attempt < kAtOnceEvery ? kAtOnceEvery - since_attempt : Duration::zero();
-    dial_again_in(std::chrono::ceil<std::chrono::milliseconds>(delay));
+void Agent::dial_again_in(std::chrono::milliseconds delay) {
+    if (!stopping_) redial_.start(delay);
 }
 
 std::chrono::milliseconds Agent::until_next_attempt() const {
-    const double factor = 0.8 + 0.4 * random();
-    return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(kAttemptEvery.count() * factor));
+    return part_of(kAttemptEvery, 0.8 + 0.4 * random());
 }
 
-void Agent::finish_enrolment() {
-    setup_.relay.enrolment.reset();
-    log_.info("agent.enrolled", {{"relay", url_text(setup_.relay)}});
-    if (!setup_.keep_enrolment) return;
-    if (const Result<> submitted = workers_.submit(std::exchange(setup_.keep_enrolment, nullptr)); !submitted)
-        log_.error("agent.state_not_written", {{"reason", submitted.error().detail}});
+void Agent::dial_at_once() {
+    const Duration since_attempt = loop_.now() - attempted_at_;
+    dial_again_in(std::chrono::ceil<std::chrono::milliseconds>(
+        std::max<Duration>(kAtOnceEvery - since_attempt, Duration::zero())));
 }
 
 void Agent::on_dial_failed(const DialFailure& failure) {
-    using Kind = DialFailure::Kind;
-    if (tunnel_) {
-        log_.debug("agent.dial_failed", {{"cause", name_of(failure.kind)}, {"reason", failure.reason}});
-        if (tunnel_->connected() || failure.kind == Kind::network) return;  // the next one is due anyway
-        tell_of_failure(failure);
+    log_.debug("agent.dial_failed", {{"cause", name_of(failure.kind)}, {"reason", failure.reason}});
+    const bool network = failure.kind == DialFailure::Kind::network;
+    if (current_) {
+        if (current_->connected() || network) return;  // the next one is due anyway
+        failures_.tell(failure, attempts_, loop_.now());
         // A relay in trouble still has the session, most likely; somebody else who answers at its address may be gone soon.
         if (!failure.is_refusal()) {
             const auto delay = until_next_attempt() + back_off_.next(random());
@@ -223,171 +150,210 @@ void Agent::on_dial_failed(const DialFailure& failure) {
         }
         drop_attempts();
         refused_ = failure.needs_person();
-        return tunnel_->close({Errc::refused, failure.reason});
+        return current_->close({Errc::refused, failure.reason});
     }
-    auto delay = failure.needs_person() ? back_off_.next_after_refusal(random()) : back_off_.next(random());
-    delay = std::max<std::chrono::milliseconds>(delay, failure.retry_after);
-    tell_of_failure(failure);
-    log_.debug("agent.dial_failed",
-               {{"cause", name_of(failure.kind)}, {"reason", failure.reason}, {"retry_in_ms", delay.count()}});
-    dial_again_in(delay);
-}
-
-void Agent::tell_of_failure(const DialFailure& failure) {
-    const bool told = failure.reason == last_failure_ && loop_.now() - last_failure_at_ < kSayAgain;
-    if (!told) {
-        last_failure_ = failure.reason;
-        last_failure_at_ = loop_.now();
-        const LogLevel level = failure.needs_person() ? LogLevel::error : LogLevel::warn;
-        if (log_.enabled(level)) {
-            log_.write(level, "agent.not_connected",
-                       {{"relay", url_text(setup_.relay)},
-                        {"cause", name_of(failure.kind)},
-                        {"reason", failure.reason},
-                        {"advice", failure.advice.empty() ? "it goes on trying" : failure.advice},
-                        {"attempts", attempts_}});
-        }
+    // The process that drains may still be the one that answers, and say that it has no place, or that we are there already.
+    if (in_a_hurry() && !failure.needs_person()) {
+        if (!network) dial_again_in(std::max<std::chrono::milliseconds>(until_next_attempt(), failure.retry_after));
+        return;
     }
+    hurry_until_ = {};
+    failures_.tell(failure, attempts_, loop_.now());
+    if (!dialling_.empty()) return;  // begun in a hurry: the last of them decides
+    const auto delay = failure.needs_person() ? back_off_.next_after_refusal(random()) : back_off_.next(random());
+    dial_again_in(std::max<std::chrono::milliseconds>(delay, failure.retry_after));
 }
 
-void Agent::dial_again_in(std::chrono::milliseconds delay) {
-    if (!stopping_) redial_.start(delay);
+void Agent::check_network(std::string_view why) {
+    if (stopping_) return;
+    log_.debug("agent.network_changed", {{"why", why}});
+    for_each_tunnel([](RelayTunnel& tunnel) { tunnel.check(); });
+    if (current_ && current_->connected()) return;
+    back_off_.reset();
+    // What hasn't got anywhere yet may be on a way that is gone.
+    std::erase_if(dialling_, [this](Attempt& attempt) {
+        if (attempt.dialler->reached()) return false;
+        loop_.dispose(std::move(attempt.dialler));
+        return true;
+    });
+    if (!dialling_.empty()) return;
+    dial_at_once();
 }
 
-// ---- the tunnel
+// ---- sessions
 
-void Agent::on_tunnel_ready() {
-    ready_ = true;
+void Agent::finish_enrolment() {
+    setup_.relay.enrolment.reset();
+    log_.info("agent.enrolled", {{"relay", setup_.relay.url.text()}});
+    if (!setup_.keep_enrolment) return;
+    keeping_ = std::make_shared<Agent*>(this);
+    const Result<> submitted =
+        workers_.submit([keep = std::exchange(setup_.keep_enrolment, nullptr), &loop = loop_, handle = keeping_] {
+            keep();
+            loop.post([handle] {
+                if (!*handle) return;
+                Agent& agent = **handle;
+                agent.keeping_.reset();
+                agent.tell();
+            });
+        });
+    if (submitted) return;
+    keeping_.reset();
+    log_.error("agent.state_not_written", {{"reason", submitted.error().detail}});
+}
+
+void Agent::begin_session(OpenedConnection connection) {
+    announced_ = false;
+    current_ = std::make_unique<RelayTunnel>(loop_, std::move(connection), setup_.tunnel,
+                                             static_cast<RelayTunnel::Owner&>(*this));
+}
+
+void Agent::resume_session(OpenedConnection connection) {
+    const auto away = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - current_->lost_at());
+    const Result<> resumed = current_->resume(std::move(connection));
+    if (!resumed || !current_->connected()) return;  // reported by the tunnel
     attempts_ = 0;
-    last_failure_.clear();
+    failures_.forget();
+    if (!announced_) return;
+    log_.info("agent.connected", {{"relay", setup_.relay.url.text()},
+                                  {"address", current_->peer_address().text()},
+                                  {"session", "resumed"},
+                                  {"away_ms", away.count()}});
+}
+
+// Streams stay where they are; the process that drains ends them, or the deadline does.
+void Agent::retire_current(std::chrono::milliseconds deadline) {
+    drop_attempts();
+    current_->retire(deadline);
+    retired_.push_back(std::move(current_));
+    if (retired_.size() > kMostRetired) retired_.front()->close({Errc::no_space, "too many relays drain at once"});
+    hurry_until_ = loop_.now() + setup_.tunnel.resume_window;
+    dial_again_in(part_of(kDrainSpread, random()));
+}
+
+// What people are told waits until it is true for the next start, too.
+void Agent::tell() {
+    if (!current_ || !current_->confirmed() || keeping_) return;
+    if (!std::exchange(announced_, true)) {
+        log_.info("agent.connected",
+                  {{"relay", setup_.relay.url.text()}, {"address", current_->peer_address().text()}});
+        if (observer_) observer_->on_agent_connected(setup_.relay.url);
+    }
+    if (std::exchange(routes_told_, true)) return;
+    for (const RouteNotice& route : routes_) log_.info("agent.route", {{"url", route.url}, {"target", route.target}});
+    if (observer_) observer_->on_agent_routes(routes_);
+}
+
+// ---- what a tunnel says
+
+HelloMessage Agent::make_hello() {
+    // What was found out may be out of date by now.
+    scout_.begin_anew();
     HelloMessage hello;
     hello.version = kVersion;
     hello.concurrency_limit = setup_.concurrency_limit;
     hello.request_timeout = setup_.request_timeout;
     hello.targets = scout_.reports();
-    std::string line = format_control_message(hello);
-    line.pop_back();
-    tunnel_->send_control(line);
-    log_.info("agent.connected", {{"relay", url_text(setup_.relay)}, {"address", tunnel_->peer_address().text()}});
-    if (observer_) observer_->on_agent_connected(setup_.relay.url);
-    scout_.begin_anew();
+    return hello;
 }
 
-void Agent::on_tunnel_control(std::string_view line) {
-    auto message = parse_control_message(line);
-    if (!message) return log_.warn("agent.control_malformed", {{"reason", message.error().detail}});
-    if (auto* routes = std::get_if<RoutesMessage>(&*message)) return on_routes(std::move(routes->routes));
-    if (const auto* drain = std::get_if<DrainMessage>(&*message))
-        return log_.info("agent.relay_drains", {{"reason", drain->reason}, {"deadline_ms", drain->deadline.count()}});
-    if (const auto* rotated = std::get_if<RotatedMessage>(&*message)) {
-        return log_.warn("agent.credential_replaced", {{"reason", rotated->reason},
-                                                       {"deadline_ms", rotated->deadline.count()},
-                                                       {"advice", "start with --enroll and the new code"}});
-    }
-    if (const auto* unknown = std::get_if<UnknownMessage>(&*message)) {
+// Called before the message that confirms is.
+void Agent::on_relay_confirmed(RelayTunnel&) {
+    attempts_ = 0;
+    failures_.forget();
+}
+
+void Agent::on_relay_message(RelayTunnel& tunnel, ControlMessage message) {
+    const bool current = &tunnel == current_.get();
+    if (auto* routes = std::get_if<RoutesMessage>(&message)) {
+        if (current) on_routes(std::move(routes->routes));
+    } else if (const auto* drain = std::get_if<DrainMessage>(&message)) {
+        if (!current || stopping_) return;
+        log_.info("agent.relay_drains", {{"reason", drain->reason}, {"deadline_ms", drain->deadline.count()}});
+        retire_current(drain->deadline);
+    } else if (const auto* rotated = std::get_if<RotatedMessage>(&message)) {
+        log_.warn("agent.credential_rotated",
+                  {{"reason", rotated->reason},
+                   {"deadline_ms", rotated->deadline.count()},
+                   {"advice", "what this agent proves itself with works until then; stop it and start it with --enroll "
+                              "and the new code"}});
+    } else if (const auto* unknown = std::get_if<UnknownMessage>(&message)) {
         if (unknown->kind == "probe") return scout_.look_again();
         log_.debug("agent.control_unknown", {{"kind", unknown->kind}});
     }
 }
 
+void Agent::on_relay_message_malformed(const Error& error) {
+    log_.warn("agent.control_malformed", {{"reason", error.detail}});
+}
+
 void Agent::on_routes(std::vector<RouteNotice> routes) {
-    const bool changed = routes != routes_;
+    if (routes != routes_) routes_told_ = false;
     routes_ = std::move(routes);
+    tell();
     std::vector<std::string> names;
-    for (const RouteNotice& route : routes_) {
-        names.push_back(route.target);
-        if (changed) log_.info("agent.route", {{"url", route.url}, {"target", route.target}});
-    }
-    if (changed && observer_) observer_->on_agent_routes(routes_);
+    for (const RouteNotice& route : routes_) names.push_back(route.target);
     scout_.look_at(names);
 }
 
 void Agent::send_targets() {
-    if (!ready_) return;
-    std::string line = format_control_message(TargetsMessage{scout_.reports()});
-    line.pop_back();
-    tunnel_->send_control(line);
-}
-
-void Agent::on_tunnel_closed(const Error& reason) {
-    const bool was_ready = std::exchange(ready_, false);
-    const bool stable = was_ready && loop_.now() - connected_at_ >= BackOff::kStable;
-    const auto age = seconds_since(loop_.now(), connected_at_);
-    silence_.cancel();
-    if (!instead_) drop_attempts();
-    loop_.dispose(std::move(tunnel_));
-    if (stable) back_off_.reset();
-    if (stopping_) {
-        instead_.reset();
-        log_.info("agent.disconnected", {{"reason", "stopped"}, {"age_s", age}});
-        return stopped();
-    }
-    log_.warn("agent.disconnected", {{"reason", name_of(reason.code)}, {"detail", reason.detail}, {"age_s", age}});
-    if (instead_) return begin_session(*std::exchange(instead_, std::nullopt));
-    dial_again_in(std::exchange(refused_, false) ? back_off_.next_after_refusal(random()) : back_off_.next(random()));
-}
-
-// ---- streams
-
-void Agent::on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) {
-    auto found = request.target.size() <= kMaxTargetName ? setup_.targets.find(request.target)
-                                                         : Result<Target>(fail(Errc::refused, "target name too long"));
-    auto serving = std::make_unique<Serving>();
-    serving->target = request.target;
-    serving->connection =
-        std::make_unique<OriginPipe>(loop_, std::move(stream), [this](OriginPipe& over) { end(over); });
-    serving->handle = std::make_shared<Serving*>(serving.get());
-    Serving& here = *serving;
-    serving_.emplace(here.connection.get(), std::move(serving));
-    if (!found) {
-        warn_of_unknown_target(here.target, found.error());
-        return refuse(here, make_refusal(ProxyError::http_request_denied, found.error().detail));
-    }
-    if (stopping_) return refuse(here, make_refusal(ProxyError::destination_unavailable, "the agent is stopping"));
-    scout_.prepare(*found, [this, handle = here.handle](std::expected<Target, Refusal> target) {
-        serve(handle, std::move(target));
+    for_each_tunnel([this](RelayTunnel& tunnel) {
+        if (tunnel.ready()) tunnel.send(TargetsMessage{scout_.reports()});
     });
 }
 
-void Agent::serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target) {
-    if (!*handle) return;
-    Serving& serving = **handle;
-    if (!target) return refuse(serving, target.error());
-    serving.dialler = std::make_unique<OriginDialler>(
-        loop_, workers_, trust_, std::move(*target), setup_.origin,
-        [this, &serving](std::expected<TransportPtr, Refusal> origin) { on_origin(serving, std::move(origin)); });
+void Agent::on_relay_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) {
+    streams_.serve(std::move(request), std::move(stream));
 }
 
-void Agent::on_origin(Serving& serving, std::expected<TransportPtr, Refusal> origin) {
-    loop_.dispose(std::move(serving.dialler));
-    if (origin) return serving.connection->connected(std::move(*origin));
-    scout_.forget(serving.target);
-    refuse(serving, origin.error());
+void Agent::on_relay_silent(RelayTunnel& tunnel) {
+    if (&tunnel != current_.get() || redial_.running() || stopping_) return;
+    log_.debug("agent.silence", {{"relay", setup_.relay.url.text()}});
+    dial();
 }
 
-void Agent::refuse(Serving& serving, const Refusal& refusal) {
-    log_.debug("agent.stream_refused", {{"target", serving.target},
-                                        {"status", refusal.status},
-                                        {"cause", refusal.cause},
-                                        {"reason", refusal.details}});
-    serving.connection->refuse(refusal);
+void Agent::on_relay_lost(RelayTunnel& tunnel, const Error& reason) {
+    if (stopping_) return tunnel.close({Errc::end_of_stream, "agent stopped"});
+    log_.warn("agent.disconnected", {{"reason", name_of(reason.code)},
+                                     {"detail", reason.detail},
+                                     {"age_s", seconds_since(loop_.now(), tunnel.began_at())},
+                                     {"session", "waits"}});
+    if (!dialling_.empty()) return;  // begun when it fell silent
+    dial_at_once();
 }
 
-void Agent::warn_of_unknown_target(std::string_view name, const Error& why) {
-    if (warned_of_.size() >= kMaxWarnedOf) warned_of_.clear();
-    TimePoint& told = warned_of_.try_emplace(std::string(name.substr(0, kMaxTargetName))).first->second;
-    if (told != TimePoint{} && loop_.now() - told < kSayAgain) return;
-    told = loop_.now();
-    log_.warn("agent.target_refused", {{"target", name.substr(0, kMaxTargetName)}, {"advice", why.detail}});
+void Agent::on_relay_closed(RelayTunnel& tunnel, const Error& reason) {
+    if (&tunnel != current_.get()) return on_retired_closed(tunnel, reason);
+    const bool confirmed = tunnel.confirmed();
+    const auto age = loop_.now() - tunnel.began_at();
+    const auto age_s = std::chrono::duration_cast<std::chrono::seconds>(age).count();
+    drop_attempts();
+    loop_.dispose(std::move(current_));
+    if (confirmed) back_off_.connection_lasted(age);
+    if (stopping_) {
+        log_.info("agent.disconnected", {{"reason", "stopped"}, {"age_s", age_s}});
+        return stopped();
+    }
+    const bool refused = std::exchange(refused_, false);
+    if (confirmed)
+        log_.warn("agent.disconnected", {{"reason", name_of(reason.code)}, {"detail", reason.detail}, {"age_s", age_s}});
+    else if (!refused)
+        failures_.tell({DialFailure::Kind::relay_trouble, reason.detail, {}, {}}, attempts_, loop_.now());
+    dial_again_in(refused ? back_off_.next_after_refusal(random()) : back_off_.next(random()));
 }
 
-// Called out of the connection's own callbacks, so it dies at the end of the turn.
-void Agent::end(OriginPipe& connection) {
-    auto found = serving_.extract(&connection);
-    if (found.empty()) return;
-    *found.mapped()->handle = nullptr;
-    loop_.dispose(std::move(found.mapped()));
-    if (stopping_) stop_if_idle();
+void Agent::on_retired_closed(const RelayTunnel& tunnel, const Error& reason) {
+    const LogLevel level = tunnel.retired() ? LogLevel::info : LogLevel::warn;
+    if (log_.enabled(level))
+        log_.write(level, "agent.disconnected",
+                   {{"reason", name_of(reason.code)},
+                    {"detail", reason.detail},
+                    {"age_s", seconds_since(loop_.now(), tunnel.began_at())},
+                    {"session", tunnel.retired() ? "drained" : "replaced"}});
+    const auto place = std::ranges::find(retired_, &tunnel, &TunnelPtr::get);
+    loop_.dispose(std::move(*place));
+    retired_.erase(place);
+    if (stopping_) stopped();
 }
 
 // ---- the end
@@ -397,23 +363,25 @@ void Agent::stop(std::chrono::milliseconds patience, std::function<void()> stopp
     if (!stopping_) {
         stopping_ = true;
         drop_attempts();
-        if (!tunnel_) return stopped();
-        if (!tunnel_->connected()) patience = std::chrono::milliseconds(0);  // nobody is there to wait for
-        if (ready_) {
-            std::string line = format_control_message(DrainMessage{"agent stops", patience});
-            line.pop_back();
-            tunnel_->send_control(line);
-        }
+        streams_.refuse_new();
+        bool anybody = false;  // to wait for
+        for_each_tunnel([&](RelayTunnel& tunnel) {
+            anybody |= tunnel.connected();
+            if (tunnel.ready()) tunnel.send(DrainMessage{"agent stops", patience});
+        });
+        if (!anybody) patience = std::chrono::milliseconds(0);
     }
+    if (!current_ && retired_.empty()) return stopped();
     patience_.start(patience);
     stop_if_idle();
 }
 
 void Agent::stop_if_idle() {
-    if (serving_.empty() && tunnel_) patience_.start(Duration::zero());
+    if (streams_.open_streams() == 0) patience_.start(Duration::zero());
 }
 
 void Agent::stopped() {
+    if (current_ || !retired_.empty()) return;
     patience_.cancel();
     if (auto call = std::exchange(stopped_, nullptr)) call();
 }

@@ -1,7 +1,11 @@
-// agent.h: the home's side of a tunnel: keeps one tunnel to the relay up, dials again when it is gone, and serves its
-// streams from the targets it allows. A connection that is lost or silent is replaced within the resume window without
-// the streams noticing: an attempt at once, then one each second, the first that works wins. Lives on one loop; any number of agents may share one, and one Workers. It never
-// gives up by itself.
+// agent.h: the home's side: keeps one tunnel to the relay up, dials again when it is gone, and serves its streams from the
+// targets it allows. It never gives up by itself. Lives on one loop; any number of agents may share one, and one Workers.
+//
+// - A connection that is lost or silent is replaced within the resume window without the streams noticing: an attempt at
+//   once, then one each second, the first that works wins.
+// - A relay that drains keeps its tunnel (retired, a few at most) while a new one is dialled beside, as often: behind the
+//   same address another process listens already, or will soon.
+// - Otherwise one attempt at a time with full-jitter back-off, which begins anew after a minute of connection.
 //
 // start() once; stop() once, then destroy it after `stopped` (Loop::dispose if inside that call). What it is given
 // outlives it.
@@ -9,18 +13,17 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/back_off.h"
-#include "agent/origin_dialler.h"
-#include "agent/origin_pipe.h"
+#include "agent/dial_failure_log.h"
 #include "agent/origin_trust.h"
 #include "agent/relay_dialler.h"
+#include "agent/relay_tunnel.h"
+#include "agent/stream_server.h"
 #include "agent/target_scout.h"
 #include "agent/targets.h"
 #include "base/log.h"
@@ -33,7 +36,7 @@ namespace sallyport {
 struct AgentSetup {
     RelayEndpoint relay;
     // After the relay has answered a handshake that carried relay.enrolment: run on a worker, keeps what enrolling
-    // brought.
+    // brought. Nobody is told "connected" before it has returned.
     std::function<void()> keep_enrolment;
     TargetTable targets{{built_in_target()}, TargetTable::AnyTarget::refused};
     std::optional<StateFolder> state;  // where keys of https targets are noted; without it in memory
@@ -50,16 +53,19 @@ struct AgentSetup {
 // What a person at home wants to see; on the loop.
 class AgentObserver {
 public:
+    // The relay has confirmed it, and the next start will find it again.
     virtual void on_agent_connected(const Url& relay) = 0;
-    virtual void on_agent_routes(
-        const std::vector<RouteNotice>& routes) = 0;  // each time the list changed; contents unchecked
+    // After that: the first list, and each time it changed; contents unchecked.
+    virtual void on_agent_routes(const std::vector<RouteNotice>& routes) = 0;
 
 protected:
     ~AgentObserver() = default;
 };
 
-class Agent final : private Tunnel::Owner {
+class Agent final : private RelayTunnel::Owner {
 public:
+    static constexpr std::size_t kMostRetired = 4;  // of relays that drain; the oldest beyond is closed
+
     Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObserver* observer = nullptr);
     ~Agent();
     Agent(const Agent&) = delete;
@@ -71,52 +77,57 @@ public:
     // `stopped` once, maybe inside this call. A second stop() with less patience hurries the first.
     void stop(std::chrono::milliseconds patience, std::function<void()> stopped);
 
-    bool is_connected() const { return ready_ && tunnel_ && tunnel_->connected(); }
-    std::size_t open_streams() const { return serving_.size(); }
+    // The machine's addresses or routes have changed, or it has slept: a live tunnel is asked for a sign of life; without
+    // one an attempt begins now, whatever wait was under way. `why` goes into the log.
+    void check_network(std::string_view why);
+
+    bool is_connected() const { return current_ && current_->confirmed() && current_->connected(); }
+    std::size_t open_streams() const { return streams_.open_streams(); }
+    std::size_t retired_tunnels() const { return retired_.size(); }
 
 private:
-    struct Serving;
-
+    using TunnelPtr = std::unique_ptr<RelayTunnel>;
     struct Attempt {
         std::uint64_t number;
         std::unique_ptr<RelayDialler> dialler;
     };
 
     void dial();
+    bool in_a_hurry() const;
     void begin_attempt();
     Result<SessionState> ask_session();
     void on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result);
     void on_dial_failed(const DialFailure& failure);
-    void tell_of_failure(const DialFailure& failure);
     void dial_again_in(std::chrono::milliseconds delay);
+    void dial_at_once();
     void drop_attempts();
     double random() const;
-    void finish_enrolment();
-
-    void begin_session(OpenedConnection connection);
-    void resume_session(OpenedConnection connection);
-    bool can_resume() const { return setup_.tunnel.resume_window.count() > 0; }
-    Duration patience_with_silence() const;
-    bool is_silent() const;
-    void look_for_silence();
-    void on_connection_lost(const Error& reason);
     std::chrono::milliseconds until_next_attempt() const;
 
-    void on_tunnel_ready() override;
-    void on_tunnel_control(std::string_view line) override;
-    void on_tunnel_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) override;
-    void on_tunnel_lost(const Error& reason) override { on_connection_lost(reason); }
-    void on_tunnel_closed(const Error& reason) override;
+    void finish_enrolment();
+    void begin_session(OpenedConnection connection);
+    void resume_session(OpenedConnection connection);
+    void retire_current(std::chrono::milliseconds deadline);
+    void tell();
+
+    HelloMessage make_hello() override;
+    void on_relay_confirmed(RelayTunnel& tunnel) override;
+    void on_relay_message(RelayTunnel& tunnel, ControlMessage message) override;
+    void on_relay_message_malformed(const Error& error) override;
+    void on_relay_stream(OpenRequest request, std::unique_ptr<IncomingStream> stream) override;
+    void on_relay_silent(RelayTunnel& tunnel) override;
+    void on_relay_lost(RelayTunnel& tunnel, const Error& reason) override;
+    void on_relay_closed(RelayTunnel& tunnel, const Error& reason) override;
+    void on_retired_closed(const RelayTunnel& tunnel, const Error& reason);
 
     void on_routes(std::vector<RouteNotice> routes);
     void send_targets();
 
-    void serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target);
-    void on_origin(Serving& serving, std::expected<TransportPtr, Refusal> origin);
-    void refuse(Serving& serving, const Refusal& refusal);
-    void warn_of_unknown_target(std::string_view name, const Error& why);
-    void end(OriginPipe& connection);
-
+    template <class Call>
+    void for_each_tunnel(Call call) {
+        for (const TunnelPtr& tunnel : retired_) call(*tunnel);
+        if (current_) call(*current_);
+    }
     void stop_if_idle();
     void stopped();
 
@@ -125,30 +136,27 @@ private:
     Log& log_;
     AgentSetup setup_;
     AgentObserver* observer_;
+    DialFailureLog failures_;
     OriginTrust trust_;
     TargetScout scout_;
+    StreamServer streams_;
     BackOff back_off_;
     Timer redial_;
     Timer patience_;
-    Timer silence_;
-    std::deque<Attempt> dialling_;  // oldest first; more than one only to resume
+    std::deque<Attempt> dialling_;  // oldest first; more than one only in a hurry
     std::uint64_t attempt_number_ = 0;
-    TimePoint attempted_at_{};
-    std::unique_ptr<Tunnel> tunnel_;
-    bool refused_ = false;  // what ended tunnel_ needs a person
-    std::string session_;                      // of tunnel_
-    std::optional<OpenedConnection> instead_;  // of tunnel_, once that has reported its end
-    std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
-
-    bool ready_ = false;  // hello was sent
-    TimePoint connected_at_{};  // the session's beginning
-    TimePoint lost_at_{};       // the connection's end, while tunnel_ has none
-    std::vector<RouteNotice> routes_;
-    std::string last_failure_;  // so that the same one is not told each time
-    TimePoint last_failure_at_{};
     std::uint64_t attempts_ = 0;  // since the last connection
-    std::map<std::string, TimePoint, std::less<>>
-        warned_of_;  // targets that are not in the table, and when that was told
+    TimePoint attempted_at_{};
+    TimePoint hurry_until_{};  // a relay that drained is expected to be back by then
+
+    TunnelPtr current_;
+    std::deque<TunnelPtr> retired_;  // oldest first: of relays that drain, and what was closed and has yet to say so
+    bool refused_ = false;           // what ended current_ needs a person
+
+    bool announced_ = false;  // current_ was called connected
+    std::vector<RouteNotice> routes_;
+    bool routes_told_ = false;
+    std::shared_ptr<Agent*> keeping_;  // enrolment is on its way to the disk; null inside once this is gone
     bool stopping_ = false;
     std::function<void()> stopped_;
 };

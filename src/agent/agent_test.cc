@@ -1,5 +1,7 @@
 #include "agent/agent.h"
 
+#include <future>
+
 #include "agent/agent_test_support.h"
 
 namespace sallyport {
@@ -263,6 +265,148 @@ TEST_F(ResumingAgentTest, StopsAtOnceWhileItsConnectionIsLost) {
     bool stopped = false;
     agent->stop(std::chrono::seconds(1000), [&] { stopped = true; });
     ASSERT_TRUE(until([&] { return stopped; }));
+}
+
+// Two processes of one relay behind one address.
+class DrainedAgentTest : public ResumingAgentTest {
+protected:
+    AgentSetup setup_for(std::vector<Target> targets) {
+        AgentSetup setup = ResumingAgentTest::setup_for(std::move(targets));
+        setup.relay.url = *parse_relay_url("wss://127.0.0.1:" + std::to_string(wire.port()));
+        return setup;
+    }
+    test::LoopbackWire wire{loop, relay.port()};
+    test::LoopbackRelay next{loop, relay};
+};
+
+TEST_F(DrainedAgentTest, DialsBesideADrainingRelayAndServesBoth) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    wire.lead_to(next.port());
+    relay.say(DrainMessage{"upgrade", std::chrono::seconds(60)});
+    ASSERT_TRUE(until([&] { return next.ready && agent->is_connected(); }));
+    EXPECT_EQ(agent->retired_tunnels(), 1u);
+    visitor.send("2");
+    ASSERT_TRUE(until([&] { return visitor.received == "12"; })) << "the old stream goes on";
+    test::VisitorStream late, fresh;
+    ASSERT_TRUE(late.open(*relay.tunnel, "echo", "a"));
+    ASSERT_TRUE(fresh.open(*next.tunnel, "echo", "b"));
+    EXPECT_TRUE(until([&] { return late.received == "a" && fresh.received == "b"; }));
+    relay.tunnel->close({Errc::end_of_stream, "drained"});
+    ASSERT_TRUE(until([&] { return agent->retired_tunnels() == 0; }));
+    EXPECT_TRUE(visitor.reset);
+    EXPECT_FALSE(fresh.reset);
+    fresh.send("c");
+    EXPECT_TRUE(until([&] { return fresh.received == "bc"; }));
+}
+
+TEST_F(DrainedAgentTest, GoesOnTryingWhileNobodyTakesItsPlaceYet) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    // What a process says that doesn't take tunnels any more, and what another one says that still sees the old tunnel.
+    std::size_t requests = 0;
+    next.on_request = [&] {
+        ++requests;
+        next.answer = requests == 1 ? test::http_answer(503, "") : requests == 2 ? test::http_answer(409, "") : "";
+    };
+    wire.lead_to(next.port());
+    relay.say(DrainMessage{"stop", std::chrono::seconds(60)});
+    ASSERT_TRUE(until([&] { return next.ready && agent->is_connected(); }));
+    EXPECT_GE(next.connections, 3u);
+    visitor.send("2");
+    EXPECT_TRUE(until([&] { return visitor.received == "12"; }));
+}
+
+TEST_F(DrainedAgentTest, ARetiredTunnelIsNotResumed) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    wire.lead_to(next.port());
+    relay.say(DrainMessage{"upgrade", std::chrono::seconds(60)});
+    ASSERT_TRUE(until([&] { return agent->is_connected() && next.ready; }));
+    relay.tunnel->freeze();
+    ASSERT_TRUE(until([&] { return agent->retired_tunnels() == 0 && agent->open_streams() == 0; }));
+    EXPECT_TRUE(agent->is_connected());
+    EXPECT_EQ(relay.connections, 1u);
+}
+
+TEST_F(DrainedAgentTest, KeepsAFewRetiredTunnelsOnly) {
+    std::deque<test::LoopbackRelay> relays;
+    start(setup_for({tcp("echo", origin)}));
+    test::LoopbackRelay* draining = &relay;
+    for (std::size_t i = 0; i < Agent::kMostRetired + 1; ++i) {
+        test::LoopbackRelay& after = relays.emplace_back(loop, relay);
+        wire.lead_to(after.port());
+        draining->say(DrainMessage{"upgrade", std::chrono::seconds(60)});
+        ASSERT_TRUE(until([&] { return after.ready && agent->is_connected(); }));
+        draining = &after;
+    }
+    ASSERT_TRUE(until([&] { return relay.closed; })) << "the oldest";
+    EXPECT_EQ(agent->retired_tunnels(), Agent::kMostRetired);
+    agent.reset();
+}
+
+TEST_F(DrainedAgentTest, StopsWithTunnelsToBoth) {
+    start(setup_for({tcp("echo", origin)}));
+    open_echo();
+    wire.lead_to(next.port());
+    relay.say(DrainMessage{"upgrade", std::chrono::seconds(60)});
+    ASSERT_TRUE(until([&] { return agent->is_connected() && next.ready; }));
+    bool stopped = false;
+    agent->stop(std::chrono::seconds(1000), [&] { stopped = true; });
+    ASSERT_TRUE(until([&] { return relay.control.size() >= 2 && next.control.size() >= 2; })) << "both are told";
+    EXPECT_FALSE(stopped);
+    visitor.stream->reset();
+    EXPECT_TRUE(until([&] { return stopped && relay.closed && next.closed; }));
+}
+
+// What is said at home.
+class Witness final : public AgentObserver {
+public:
+    explicit Witness(std::function<void()> on_connected) : on_connected_(std::move(on_connected)) {}
+    bool connected = false;
+    std::size_t lists = 0;
+
+private:
+    void on_agent_connected(const Url&) override {
+        connected = true;
+        on_connected_();
+    }
+    void on_agent_routes(const std::vector<RouteNotice>&) override {
+        EXPECT_TRUE(connected);
+        ++lists;
+    }
+    std::function<void()> on_connected_;
+};
+
+TEST_F(AgentTest, IsConnectedOnceTheRelayHasConfirmed) {
+    relay.confirms = false;
+    Witness witness([] {});
+    agent = std::make_unique<Agent>(loop, workers, log, setup_for({}), &witness);
+    agent->start();
+    ASSERT_TRUE(until([&] { return relay.ready && !relay.control.empty(); })) << "hello is there";
+    EXPECT_FALSE(agent->is_connected());
+    EXPECT_FALSE(witness.connected);
+    relay.say(RoutesMessage{});
+    ASSERT_TRUE(until([&] { return witness.lists == 1; }));
+    EXPECT_TRUE(agent->is_connected());
+}
+
+TEST_F(AgentTest, IsCalledConnectedOnceItsEnrolmentIsKept) {
+    std::atomic<bool> kept = false;
+    std::promise<void> disk;
+    Witness witness([&] { EXPECT_TRUE(kept); });
+    AgentSetup setup = setup_for({});
+    setup.relay.enrolment = Secret{"id.secret"};
+    setup.keep_enrolment = [&] {
+        disk.get_future().wait();
+        kept = true;
+    };
+    agent = std::make_unique<Agent>(loop, workers, log, std::move(setup), &witness);
+    agent->start();
+    ASSERT_TRUE(until([&] { return agent->is_connected(); })) << "visitors needn't wait for it";
+    EXPECT_FALSE(witness.connected);
+    disk.set_value();
+    EXPECT_TRUE(until([&] { return witness.connected; }));
 }
 
 TEST_F(AgentTest, GoesOnTryingWhileItIsRefused) {

@@ -24,6 +24,7 @@
 #include "net/tls_transport.h"
 #include "tunnel/tunnel.h"
 #include "wire/concealed_auth.h"
+#include "wire/control_message.h"
 #include "wire/http1_parser.h"
 #include "wire/http1_writer.h"
 #include "wire/websocket_handshake.h"
@@ -164,9 +165,11 @@ struct PretendedHomeAssistant {
 // The relay's side of a tunnel: TLS with an identity, the opening handshake judged, then a Tunnel.
 class LoopbackRelay final : private Tunnel::Owner, private Transport::Owner {
 public:
-    explicit LoopbackRelay(Loop& loop) : loop_(loop) {
+    explicit LoopbackRelay(Loop& loop) : LoopbackRelay(loop, *make_self_signed(KeyType::ed25519, {"sallyport"})) {}
+    // The process that takes the place of `before`.
+    LoopbackRelay(Loop& loop, const LoopbackRelay& before) : LoopbackRelay(loop, before.identity_) {}
+    LoopbackRelay(Loop& loop, Certificate identity) : loop_(loop), identity_(std::move(identity)) {
         const auto visitor = make_self_signed(KeyType::p256, {"127.0.0.1"});
-        identity_ = *make_self_signed(KeyType::ed25519, {"sallyport"});
         tls_ = *ServerTls::make({*visitor}, &identity_);
         auto listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0));
         port_ = SocketAddress::local_of(listener->get()).port();
@@ -199,6 +202,13 @@ public:
     bool closed = false;
     std::vector<std::string> control;
     TunnelSettings settings;
+    bool confirms = true;  // answers hello with (no) routes
+
+    void say(const ControlMessage& message) {
+        std::string line = format_control_message(message);
+        line.pop_back();
+        tunnel->send_control(line);
+    }
 
 private:
     void take(Descriptor connected) {
@@ -249,7 +259,11 @@ private:
     void on_transport_error(const Error&) override {}
 
     void on_tunnel_ready() override { ready = true; }
-    void on_tunnel_control(std::string_view line) override { control.emplace_back(line); }
+    void on_tunnel_control(std::string_view line) override {
+        control.emplace_back(line);
+        const auto message = parse_control_message(line);
+        if (confirms && message && std::holds_alternative<HelloMessage>(*message)) say(RoutesMessage{});
+    }
     void on_tunnel_stream(OpenRequest, std::unique_ptr<IncomingStream>) override {}
     void on_tunnel_closed(const Error&) override {
         closed = true;
@@ -278,6 +292,7 @@ public:
             [this](Descriptor connected, const SocketAddress&) { take(std::move(connected)); }, [](const Error&) {});
     }
     std::uint16_t port() const { return port_; }
+    void lead_to(std::uint16_t port) { to_ = *SocketAddress::parse("127.0.0.1", port); }  // from the next connection on
     void freeze() {
         for (auto& end : ends_) end->transport->set_owner(nullptr);
     }

@@ -24,6 +24,10 @@ public:
     // After a refusal that only a person can mend: between half of max and max, whatever came before.
     Milliseconds next_after_refusal(double uniform) const { return max_ / 2 + part(max_ - max_ / 2, uniform); }
     void reset() { bound_ = Milliseconds(0); }
+    // A connection that is cut soon again is no success: relays that accept and drop would be dialled without pause.
+    void connection_lasted(std::chrono::nanoseconds age) {
+        if (age >= kStable) reset();
+    }
 
 private:
     static Milliseconds part(Milliseconds whole, double uniform) {

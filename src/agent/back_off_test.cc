@@ -22,7 +22,9 @@ TEST(BackOff, JitterIsFull) {
 TEST(BackOff, BeginsAnewAfterAStableConnection) {
     BackOff back_off{1s, 60s};
     for (int i = 0; i < 10; ++i) back_off.next(0.5);
-    back_off.reset();
+    back_off.connection_lasted(59s);
+    EXPECT_EQ(back_off.next(0.5), 30s);
+    back_off.connection_lasted(60s);
     EXPECT_EQ(back_off.next(0.5), 500ms);
 }
 
