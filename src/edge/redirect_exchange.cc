@@ -6,7 +6,7 @@ namespace sallyport {
 
 void RedirectExchange::begin() {
     const RequestHead& head = visitor_.request();
-    const Result<Authority> authority = parse_authority(head.authority);
+    const Result<Authority> authority = parse_authority(head.authority, RootDot::dropped);
     if (!authority || head.form == TargetForm::authority) return visitor_.answer_problem(problem::kBadRequest);
     std::string location = "https://" + authority->host_text();
     if (const std::uint16_t port = context_.settings.public_https_port; port != 443) location += ":" + std::to_string(port);

@@ -58,7 +58,7 @@ bool take_port(std::string_view text, Parts& out) {
     return port.has_value();
 }
 
-bool split(std::string_view text, Parts& out) {
+bool split(std::string_view text, Parts& out, RootDot root_dot) {
     if (text.starts_with('[')) {
         const std::size_t end = text.find(']');
         if (end == std::string_view::npos) return false;
@@ -73,6 +73,10 @@ bool split(std::string_view text, Parts& out) {
     out.host = text.substr(0, colon);
     if (colon != std::string_view::npos && !take_port(text.substr(colon + 1), out)) return false;
     if (is_name(out.host)) return true;
+    if (root_dot == RootDot::dropped && out.host.ends_with('.') && is_name(out.host.substr(0, out.host.size() - 1))) {
+        out.host.remove_suffix(1);
+        return true;
+    }
     out.kind = HostKind::ipv4;
     in_addr address;
     return parse_address(AF_INET, out.host, &address);
@@ -109,12 +113,17 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 
 bool is_authority(std::string_view text) {
     Parts parts;
-    return split(text, parts);
+    return split(text, parts, RootDot::dropped);
 }
 
-Result<Authority> parse_authority(std::string_view text) {
+void drop_root_dot(std::string& authority) {
+    const std::size_t end = std::min(authority.find(':'), authority.size());  // an IPv6 address has no dot before its first colon
+    if (end > 0 && authority[end - 1] == '.') authority.erase(end - 1, 1);
+}
+
+Result<Authority> parse_authority(std::string_view text, RootDot root_dot) {
     Parts parts;
-    if (!split(text, parts)) return bad_host(text, "host or host:port (IPv6 addresses stand in brackets)");
+    if (!split(text, parts, root_dot)) return bad_host(text, "host or host:port (IPv6 addresses stand in brackets)");
     Authority out{.host = {}, .kind = parts.kind, .port = parts.port};
     if (parts.kind == HostKind::name) {
         out.host = lower(parts.host);

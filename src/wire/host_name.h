@@ -29,10 +29,16 @@ struct Authority {
 };
 
 // host, host:port, [v6], [v6]:port. No userinfo, no zone id. ":" without digits behind it is refused.
-Result<Authority> parse_authority(std::string_view text);
+// The dot behind a fully qualified name ("home.example.") names the same host (RFC 3986 3.2.2); certificates, SNI and routes
+// have none. Visitors may send it; in configuration it is refused.
+enum class RootDot { refused, dropped };
+Result<Authority> parse_authority(std::string_view text, RootDot root_dot = RootDot::refused);
 
-// Whether parse_authority() would take it; allocates nothing.
+// Whether parse_authority() would take it, with a root dot too; allocates nothing.
 bool is_authority(std::string_view text);
+
+// Takes the root dot out of what is_authority() took: "home.example.:8443" becomes "home.example:8443".
+void drop_root_dot(std::string& authority);
 
 // 1..65535 in decimal.
 Result<std::uint16_t> parse_port(std::string_view text);

@@ -83,6 +83,27 @@ TEST(HostName, SplitsAuthorities) {
     }
 }
 
+TEST(HostName, DropsTheRootDotWhereItMayStand) {
+    struct Row {
+        std::string in;
+        std::string want;  // "" if refused
+    };
+    const std::vector<Row> rows = {
+        {"Home.Example.", "home.example"}, {"home.example.:8443", "home.example:8443"}, {"home.", "home"},
+        {"home.example", "home.example"},  {"127.0.0.1:80", "127.0.0.1:80"},            {"[::ffff:10.0.0.1]", "[::ffff:10.0.0.1]"},
+        {"home..", ""},                    {".", ""},                                   {"127.0.0.1.", ""},
+    };
+    for (const Row& row : rows) {
+        const auto authority = parse_authority(row.in, RootDot::dropped);
+        EXPECT_EQ(authority ? authority->text() : "", row.want) << row.in;
+        EXPECT_EQ(is_authority(row.in), authority.has_value()) << row.in;
+        EXPECT_EQ(parse_authority(row.in).has_value(), authority && !row.in.contains(".:") && !row.in.ends_with('.')) << row.in;
+        std::string dropped = row.in;
+        drop_root_dot(dropped);
+        if (authority) EXPECT_EQ(parse_authority(dropped).value().text(), row.want) << row.in;
+    }
+}
+
 TEST(HostName, KnowsLoopback) {
     for (const auto* yes : {"localhost", "a.LOCALHOST:1", "127.0.0.1", "127.9.9.9:80", "[::1]"})
         EXPECT_TRUE(parse_authority(yes)->is_loopback()) << yes;

@@ -34,7 +34,7 @@ struct RequestHead {
     // Octet for octet as sent. Of an absolute-form the part from the path on ("/" if there is none); of CONNECT
     // host:port; else begins with '/', or is "*".
     std::string target;
-    // Host, or the authority of an absolute-form, as sent; valid per parse_authority(). Empty on 1.0 without.
+    // Host, or the authority of an absolute-form, as sent; valid per is_authority(). Empty on 1.0 without.
     std::string authority;
     TargetForm form = TargetForm::origin;
     int version_minor = 1;          // HTTP/1.x
