@@ -35,6 +35,8 @@ struct RelayConfig {
     std::chrono::milliseconds offline_grace{5'000};  // how long a request waits for an agent that has just gone
     std::chrono::milliseconds drain_timeout{30'000}; // how long running requests may take at the stop
     std::chrono::milliseconds resume_window{60'000}; // how long a session waits for a new connection; 0: not at all
+    std::chrono::milliseconds heartbeat_interval{30'000}; // between PINGs to an agent
+    std::chrono::milliseconds heartbeat_timeout{10'000};  // after a PING, until any octet arrives
     std::uint32_t threads = 0;                       // 0: one per core
     std::uint32_t max_agents = 10'000;               // with a live tunnel; the next are refused
     std::vector<std::string> warnings{};             // for the log: variables that look like ours and are not

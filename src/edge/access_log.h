@@ -24,6 +24,7 @@ class AccessLog {
 public:
     AccessLog(Loop& loop, Log& log, bool enabled) : log_(log), enabled_(enabled), lines_(loop, log, "access", kMostLinesASecond) {}
     bool enabled() const { return enabled_ && log_.enabled(LogLevel::info); }
+    void enable(bool on) { enabled_ = on; }
     void note(const AccessEntry& entry);
 
 private:

@@ -114,6 +114,12 @@ void Edge::set_routes(std::shared_ptr<const RouteTable> routes) {
 
 void Edge::set_server_tls(std::shared_ptr<const ServerTls> tls) { impl_->tls = std::move(tls); }
 
+void Edge::set_settings(EdgeSettings settings) {
+    impl_->context.access_log.enable(settings.access_log);
+    impl_->intake.set_deadline(settings.hello_deadline);
+    impl_->context.settings = std::move(settings);
+}
+
 void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
     impl_->choose_edge = std::move(choose_edge);
     impl_->listen(std::move(listener),

@@ -34,6 +34,8 @@ public:
     // Snapshots; requests and handshakes under way end with the ones they began with.
     void set_routes(std::shared_ptr<const RouteTable> routes);
     void set_server_tls(std::shared_ptr<const ServerTls> tls);
+    // For what begins from now on; deadlines that run stay.
+    void set_settings(EdgeSettings settings);
 
     // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});

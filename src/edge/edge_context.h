@@ -8,6 +8,7 @@
 #include "edge/access_log.h"
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
+#include "edge/origin_farewells.h"
 #include "edge/origins.h"
 #include "edge/route_table.h"
 #include "edge/tunnel_door.h"
@@ -36,17 +37,18 @@ struct EdgeContext {
     };
 
     EdgeContext(Owner& o, Loop& l, Origins& origins_held, TunnelDoor& d, Log& log_used, EdgeSettings s)
-        : owner(o), loop(l), origins(origins_held), door(d), log(log_used), settings(std::move(s)), access_log(l, log_used, settings.access_log), error_lines(l, log_used, "edge.error", 100) {}
+        : owner(o), loop(l), origins(origins_held), door(d), log(log_used), settings(std::move(s)), access_log(l, log_used, settings.access_log), error_lines(l, log_used, "edge.error", 100), farewells(l) {}
 
     Owner& owner;
     Loop& loop;
     Origins& origins;
     TunnelDoor& door;
     Log& log;
-    const EdgeSettings settings;
+    EdgeSettings settings;  // replaced by a reload: look at it when it is needed
     EdgeMetrics metrics;
     AccessLog access_log;
     BoundedLines error_lines;
+    OriginFarewells farewells;
     std::shared_ptr<const RouteSnapshot> routes;
     bool draining = false;  // an answer that begins is its connection's last, and says so
     bool hurried = false;   // and so is one that has begun; idle connections are closed

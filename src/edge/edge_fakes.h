@@ -68,7 +68,8 @@ struct FakeOrigin {
     std::size_t room = ~std::size_t{0};  // octets the far side still takes
     std::size_t piece = 64 * 1024;       // pulled at a time
     bool visitor_ended = false;
-    bool reset = false;
+    bool ended = false;
+    bool reset = false;  // before both directions had ended
     ByteCount consumed = 0;
 
     void pull() {
@@ -94,6 +95,7 @@ struct FakeOrigin {
         call([&] { owner->on_stream_octets(as_octets(copy)); });
     }
     void end() {
+        ended = true;
         call([&] { owner->on_stream_end(); });
     }
     void cut(Errc code = Errc::reset) {
@@ -122,7 +124,7 @@ struct FakeStream final : Stream {
     void wake() override { origin->pull(); }
     void consumed(ByteCount octets) override { origin->consumed += octets; }
     void reset() override {
-        if (origin->owner) origin->reset = true;
+        if (origin->owner && !(origin->ended && origin->visitor_ended)) origin->reset = true;
         origin->owner = nullptr;
     }
     std::shared_ptr<FakeOrigin> origin;

@@ -20,7 +20,7 @@ const FieldSection kNoTrailers;
 Http1Connection::Http1Connection(EdgeContext& context, TransportPtr transport)
     : VisitorRequest(context),
       transport_(std::move(transport)),
-      origins_(context.loop, 1),
+      origins_(context.farewells, 1),
       answer_(*transport_),
       deadline_(context.loop, [this] { on_deadline(); }) {}
 

@@ -21,9 +21,18 @@ void OriginConnection::wake() {
 
 void OriginConnection::cut() {
     user_ = nullptr;
-    if (stream_ && end_ != End::reset) stream_->reset();
+    if (stream_ && !over()) stream_->reset();
     end_ = End::reset;
     received_.clear();
+}
+
+void OriginConnection::end_in_order() {
+    user_ = nullptr;
+    leaving_ = true;
+    received_.clear();
+    give_credit(octets_received_);
+    if (stream_) wake();
+    else end_ = End::reset;
 }
 
 void OriginConnection::on_stream_refused(const Refusal& refusal) {
@@ -49,11 +58,13 @@ void OriginConnection::on_stream_reset(const Error& error) {
 void OriginConnection::finish(End end) {
     end_ = end;
     if (user_) user_->on_origin_octets();
-    else cut();
+    else if (end == End::ended && !leaving_) end_in_order();
 }
 
 Stream::Pulled OriginConnection::on_stream_pull(MutableOctets room) {
-    return user_ ? user_->on_origin_pull(room) : Stream::Pulled{};
+    if (user_) return user_->on_origin_pull(room);
+    sent_end_ |= leaving_;
+    return {0, leaving_};
 }
 
 }  // namespace sallyport

@@ -34,7 +34,8 @@ public:
 
     void begin_use(User& user) { user_ = &user; }
     void end_use(TimePoint now);  // the answer is complete and the connection may be used again
-    bool dead() const { return end_ != End::none || !stream_; }
+    bool dead() const { return end_ != End::none || leaving_ || !stream_; }
+    bool in_use() const { return user_ != nullptr; }
     TimePoint idle_since() const { return idle_since_; }
 
     ReceivedOctets& received() { return received_; }
@@ -47,6 +48,9 @@ public:
     void wake();
     // Both directions at once; no calls to the user after it.
     void cut();
+    // Instead, where no answer is owed either way: ends our direction and waits for the origin to end its own. No calls to the user after it.
+    void end_in_order();
+    bool over() const { return end_ == End::reset || (end_ == End::ended && sent_end_); }
 
 private:
     void on_stream_accepted() override {}
@@ -66,6 +70,8 @@ private:
     ByteCount octets_received_ = 0;
     ByteCount octets_credited_ = 0;
     End end_ = End::none;
+    bool leaving_ = false;   // our direction ends with the next pull
+    bool sent_end_ = false;
     Error error_{Errc::reset, {}};
     TimePoint idle_since_{};
 };

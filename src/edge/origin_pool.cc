@@ -32,8 +32,7 @@ void OriginPool::clear() {
 }
 
 void OriginPool::drop(std::size_t place) {
-    idle_[place]->cut();
-    loop_.dispose(std::move(idle_[place]));
+    farewells_.take(std::move(idle_[place]));
     idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 

@@ -1,5 +1,6 @@
 // origin_pool.h: the idle streams to origins of one visitor connection. They are this visitor's for good: nobody else's request
-// ever goes out on one of them. Bounded in number; what is given beyond that pushes the longest idle one out. Lives on the loop
+// ever goes out on one of them. Bounded in number; what is given beyond that pushes the longest idle one out; who leaves does so in order
+// (OriginFarewells). Lives on the loop
 // of the connection.
 #pragma once
 #include <cstddef>
@@ -8,13 +9,16 @@
 #include <vector>
 
 #include "edge/origin_connection.h"
-#include "net/loop.h"
+#include "edge/origin_farewells.h"
 
 namespace sallyport {
 
 class OriginPool {
 public:
-    OriginPool(Loop& loop, std::size_t most) : loop_(loop), most_(most) {}
+    OriginPool(OriginFarewells& farewells, std::size_t most) : farewells_(farewells), most_(most) {}
+    ~OriginPool() { clear(); }
+    OriginPool(const OriginPool&) = delete;
+    OriginPool& operator=(const OriginPool&) = delete;
 
     // The live one that was idle for the shortest time; null if there is none to this target.
     std::unique_ptr<OriginConnection> take(std::string_view agent_id, std::string_view target);
@@ -28,7 +32,7 @@ public:
 private:
     void drop(std::size_t place);
 
-    Loop& loop_;
+    OriginFarewells& farewells_;
     std::size_t most_;
     std::vector<std::unique_ptr<OriginConnection>> idle_;  // the longest idle one first
 };

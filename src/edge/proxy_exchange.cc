@@ -69,6 +69,7 @@ void ProxyExchange::hide_credentials_of_agent() {
 bool ProxyExchange::find_route() {
     RequestHead& head = visitor_.request();
     if (head.authority.empty()) head.authority = visitor_.server_name();  // HTTP/1.0 without Host
+    drop_root_dot(head.authority);
     if (snapshot_ != context_.routes) {
         snapshot_ = context_.routes;
         authority_.clear();
@@ -316,12 +317,10 @@ void ProxyExchange::finish_answer() {
     const bool sent = sender_.done();
     sender_.shrink();
     if (answer_.fields.octets() > kBigHead) answer_ = {};
-    if (reusable_ && sent && origin_->received().empty() && !origin_->dead()) {
-        origin_->end_use(context_.loop.now());
-        visitor_.origins().give(std::move(origin_));
-    } else {
-        drop_origin();
-    }
+    const bool complete = sent && origin_->received().empty() && origin_->end() != OriginConnection::End::reset;
+    if (complete) origin_->end_use(context_.loop.now());
+    if (complete && reusable_ && !origin_->dead()) visitor_.origins().give(std::move(origin_));
+    else drop_origin();
     visitor_.finish(content_.framing().kind == Framing::Kind::chunked ? content_.trailers() : kNoTrailers);
 }
 
@@ -411,8 +410,8 @@ void ProxyExchange::let_go() {
 
 void ProxyExchange::drop_origin() {
     if (!origin_) return;
-    origin_->cut();
-    context_.loop.dispose(std::move(origin_));
+    if (origin_->in_use()) origin_->cut();
+    context_.farewells.take(std::move(origin_));
 }
 
 }  // namespace sallyport

@@ -100,7 +100,8 @@ TEST_F(ProxyExchangeTest, OpensAnotherStreamAfterConnectionClose) {
     origin().say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx");
     edge->say(kGet);
     EXPECT_EQ(edge->origins.opened.size(), 2u);
-    EXPECT_TRUE(edge->origins.opened[0]->reset);
+    EXPECT_TRUE(edge->origins.opened[0]->visitor_ended);
+    EXPECT_FALSE(edge->origins.opened[0]->reset);
 }
 
 TEST_F(ProxyExchangeTest, AnswersPipelinedRequestsInOrder) {
@@ -453,6 +454,45 @@ TEST_F(ProxyExchangeTest, OpensAFreshStreamWhenTheKeptOneEndedWhileIdle) {
     EXPECT_EQ(edge->origins.opened.size(), 2u);
 }
 
+TEST_F(ProxyExchangeTest, EndsAKeptStreamInOrderWhenTheVisitorLeaves) {
+    edge->say(kGet);
+    origin().say(kHello);
+    edge->leave();
+    EXPECT_TRUE(origin().visitor_ended);
+    EXPECT_FALSE(origin().reset);
+    EXPECT_EQ(edge->context.farewells.size(), 1u);
+    origin().end();
+    edge->turn();
+    EXPECT_FALSE(origin().reset);
+}
+
+TEST_F(ProxyExchangeTest, EndsAKeptStreamInOrderWhenTheOriginLeaves) {
+    edge->say(kGet);
+    origin().say(kHello);
+    origin().end();
+    EXPECT_TRUE(origin().visitor_ended);
+    edge->leave();
+    EXPECT_FALSE(origin().reset);
+    EXPECT_EQ(edge->context.farewells.size(), 0u);
+}
+
+TEST_F(ProxyExchangeTest, BoundsTheOriginsThatDoNotEndAfterTheirVisitors) {
+    for (std::size_t i = 0; i <= OriginFarewells::kMost; ++i) {
+        edge->connect();
+        edge->say(kGet);
+        origin().say(kHello);
+        edge->leave();
+    }
+    EXPECT_EQ(edge->context.farewells.size(), OriginFarewells::kMost);
+    EXPECT_TRUE(edge->origins.opened.front()->reset);
+    EXPECT_FALSE(edge->origins.opened[1]->reset);
+}
+
+TEST_F(ProxyExchangeTest, TakesAHostWithARootDotAsWithout) {
+    edge->say("GET / HTTP/1.1\r\nHost: Home.example.:8443\r\n\r\n");
+    EXPECT_THAT(sent_to_origin(), HasSubstr("Host: Home.example:8443\r\n"));
+}
+
 TEST_F(ProxyExchangeTest, DropsAKeptStreamThatSaysSomethingUnasked) {
     edge->say(kGet);
     origin().say(kHello);
@@ -714,7 +754,7 @@ TEST_F(ProxyExchangeTest, ClosesAfterTheIdleTimeout) {
     edge->say(kGet);
     origin().say(kHello);
     wait_until([&] { return edge->record->closed; });
-    EXPECT_TRUE(origin().reset);
+    EXPECT_TRUE(origin().visitor_ended);
 }
 
 TEST_F(ProxyExchangeTest, CutsAVisitorThatTakesNothing) {

@@ -26,6 +26,7 @@ public:
     void take(Descriptor connection);
     std::size_t size() const { return pending_.size(); }
     void close_all();
+    void set_deadline(EdgeSettings::Milliseconds deadline) { deadline_ = deadline; }
 
 private:
     class Pending;

@@ -17,6 +17,12 @@ void Agents::set_directory(const DirectoryPtr& directory) {
         agents->loop().post([&agents = *agents, directory] { agents.set_directory(directory); });
 }
 
+void Agents::set_limits(const TunnelSettings& settings, std::size_t most_links) {
+    most_links_ = most_links;
+    for (const auto& agents : loops_)
+        agents->loop().post([&agents = *agents, settings] { agents.set_tunnel_settings(settings); });
+}
+
 void Agents::collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done) {
     struct Gathering {
         std::mutex mutex;

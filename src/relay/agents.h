@@ -31,6 +31,9 @@ public:
     // Gives every loop the new directory; they have it before anything posted to them later.
     void set_directory(const DirectoryPtr& directory);
 
+    // From now on; what is connected stays.
+    void set_limits(const TunnelSettings& settings, std::size_t most_links);
+
     // Asks all loops for what is connected; `done` runs on one of them.
     void collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done);
 
@@ -41,7 +44,7 @@ private:
     void publish(const LoopAgents& from, const std::string& agent_id, const std::shared_ptr<const AgentView>& view,
                  const std::shared_ptr<PermitGate>& gate);
 
-    const std::size_t most_links_;
+    std::atomic<std::size_t> most_links_;
     std::atomic<std::size_t> link_count_{0};
     OnSeen on_seen_;
     std::vector<std::unique_ptr<LoopAgents>> loops_;

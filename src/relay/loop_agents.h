@@ -53,6 +53,9 @@ public:
     const DirectoryPtr& directory() const { return directory_; }
     AdmissionCounters& counters() { return counters_; }
 
+    // For tunnels that open from now on.
+    void set_tunnel_settings(const TunnelSettings& settings) { settings_ = settings; }
+
     // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes.
     void set_directory(DirectoryPtr directory);
 
@@ -117,7 +120,7 @@ private:
     Loop& loop_;
     Agents& agents_;
     Log& log_;
-    const TunnelSettings settings_;
+    TunnelSettings settings_;
     DirectoryPtr directory_;
     AdmissionCounters counters_;
     Map<Entry> entries_;

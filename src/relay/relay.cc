@@ -38,6 +38,14 @@ Result<Descriptor> listen_in(const std::filesystem::path& folder, std::string_vi
     return listener;
 }
 
+TunnelSettings tunnel_settings(const RelayConfig& config) {
+    TunnelSettings settings;
+    settings.heartbeat_interval = config.heartbeat_interval;
+    settings.heartbeat_timeout = config.heartbeat_timeout;
+    settings.resume_window = config.resume_window;
+    return settings;
+}
+
 // What a reload can't change, by key.
 std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayConfig& after) {
     std::vector<std::string> changed;
@@ -49,12 +57,18 @@ std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayCon
     note("http_listen", before.http_listen == after.http_listen);
     note("metrics_listen", before.metrics_listen == after.metrics_listen);
     note("log_format", before.log_format == after.log_format);
-    note("access_log", before.access_log == after.access_log);
-    note("offline_grace", before.offline_grace == after.offline_grace);
-    note("drain_timeout", before.drain_timeout == after.drain_timeout);
     note("threads", before.threads == after.threads);
-    note("max_agents", before.max_agents == after.max_agents);
     return changed;
+}
+
+// What changes at the next start only must go on to be told at each reload, so those values stay.
+void keep_fixed(const RelayConfig& before, RelayConfig& after) {
+    after.state_dir = before.state_dir;
+    after.https_listen = before.https_listen;
+    after.http_listen = before.http_listen;
+    after.metrics_listen = before.metrics_listen;
+    after.log_format = before.log_format;
+    after.threads = before.threads;
 }
 
 }  // namespace
@@ -145,9 +159,8 @@ Result<> Relay::make_parts() {
 
     std::vector<Loop*> loops;
     for (std::size_t i = 0; i < facts_.loops; ++i) loops.push_back(&strands_.emplace_back(std::make_unique<Strand>())->loop);
-    TunnelSettings tunnel;
-    tunnel.resume_window = config_.resume_window;
-    agents_ = std::make_unique<Agents>(loops, log_, tunnel, config_.max_agents, [this](std::vector<store::AgentId> seen) {
+    descriptors_ = raise_descriptor_limit();
+    agents_ = std::make_unique<Agents>(loops, log_, tunnel_settings(config_), config_.max_agents, [this](std::vector<store::AgentId> seen) {
         (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
     });
     const auto retiring = opened_store_->list_retiring();
@@ -155,7 +168,7 @@ Result<> Relay::make_parts() {
     retirements_ = std::make_unique<RetirementClock>(strands_.front()->loop, [this](std::vector<store::CredentialId> due) { retire(std::move(due)); });
     retirements_->follow(*retiring);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
-    const EdgeSettings settings = edge_settings();
+    const EdgeSettings settings = edge_settings(config_);
     for (std::size_t i = 0; i < strands_.size(); ++i) {
         Strand& strand = *strands_[i];
         strand.door = std::make_unique<Door>(i, *agents_, *store_thread_, [this](store::Store& store) { refresh(store); });
@@ -167,14 +180,13 @@ Result<> Relay::make_parts() {
     return {};
 }
 
-EdgeSettings Relay::edge_settings() const {
+EdgeSettings Relay::edge_settings(const RelayConfig& config) const {
     EdgeSettings settings;
-    settings.offline_grace = config_.offline_grace;
-    settings.access_log = config_.access_log;
+    settings.offline_grace = config.offline_grace;
+    settings.access_log = config.access_log;
     settings.public_https_port = facts_.port.port;
     settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
-    const std::size_t descriptors = raise_descriptor_limit();
-    const std::size_t share = (descriptors - std::min(descriptors, kDescriptorsKept)) / strands_.size();
+    const std::size_t share = (descriptors_ - std::min(descriptors_, kDescriptorsKept)) / strands_.size();
     settings.most_connections = std::min(settings.most_connections, std::max<std::size_t>(share, 16));
     return settings;
 }
@@ -337,6 +349,13 @@ void Relay::post_tls(const std::shared_ptr<const ServerTls>& tls) {
         strand->loop.post([&edge = *strand->edge, tls] { edge.set_server_tls(tls); });
 }
 
+void Relay::post_settings(const RelayConfig& config) {
+    for (const auto& strand : strands_)
+        strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
+    agents_->set_limits(tunnel_settings(config), config.max_agents);
+    strands_.front()->loop.post([this, timeout = config.drain_timeout] { drain_timeout_ = timeout; });
+}
+
 Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     const auto failed = [this](const Error& error) {
         log_.error("relay.reload_failed", {{"detail", error.detail}, {"kept", "everything as it was"}});
@@ -356,12 +375,10 @@ Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     facts_.public_url = config->public_url ? config->public_url->text() : "";
     facts_.base_domain = config->base_domain;
     facts_.port = public_port(*config, https_.address);
-    // What changes at the next start only must go on to be told, so those values stay.
-    config_.certificates = config->certificates;
-    config_.public_url = config->public_url;
-    config_.base_domain = config->base_domain;
-    config_.log_level = config->log_level;
+    post_settings(*config);
     post_tls(*tls);
+    keep_fixed(config_, *config);
+    config_ = std::move(*config);
     refresh(store);
     log_.info("relay.reloaded", {{"notes", notes.size()}});
     for (const std::string& note : notes) log_.warn("relay.reload_note", {{"detail", note}});

@@ -61,7 +61,8 @@ private:
     Result<> make_parts();
     void serve();
     void announce() const;
-    EdgeSettings edge_settings() const;
+    EdgeSettings edge_settings(const RelayConfig& config) const;
+    void post_settings(const RelayConfig& config);
 
     void post_directory(DirectoryPtr directory);
     void retire(std::vector<store::CredentialId> due);
@@ -84,8 +85,9 @@ private:
     RelayConfig config_;  // after the start: the store's thread only, but what never changes
     const std::function<Result<RelayConfig>()> load_config_;
     const std::filesystem::path config_file_;
-    const std::chrono::milliseconds drain_timeout_;
+    std::chrono::milliseconds drain_timeout_;  // on the first loop
     Log& log_;
+    std::size_t descriptors_ = 0;  // most that the process may have open
     Facts facts_;  // after the start: the store's thread only
     std::optional<Certificates> certificates_;
     std::unique_ptr<store::Store> opened_store_;  // until the store's thread takes it
