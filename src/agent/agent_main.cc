@@ -9,6 +9,8 @@
 
 #include "agent/agent.h"
 #include "agent/agent_start.h"
+#include "net/address_watch.h"
+#include "net/sleep_watch.h"
 #include "net/socket.h"
 
 namespace sallyport {
@@ -96,6 +98,8 @@ int serve(AgentSetup setup, Log& log) {
             std::exchange(asked, true) ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kPatience);
         agent.stop(patience, [&loop] { loop.stop(); });
     });
+    const AddressWatch addresses(loop, [&agent] { agent.check_network("addresses or routes changed"); });
+    const SleepWatch sleep(loop, [&agent] { agent.check_network("the machine was suspended"); });
     agent.start();
     loop.run();
     log.info("agent.stopped");

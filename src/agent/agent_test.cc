@@ -267,6 +267,39 @@ TEST_F(ResumingAgentTest, StopsAtOnceWhileItsConnectionIsLost) {
     ASSERT_TRUE(until([&] { return stopped; }));
 }
 
+TEST_F(AgentTest, AChangeOfTheNetworkEndsTheWaitForTheNextAttempt) {
+    relay.answer = test::http_answer(503, "");
+    AgentSetup setup = setup_for({});
+    setup.reconnect_base = setup.reconnect_max = std::chrono::hours(10);
+    setup.random = [] { return 0.5; };
+    agent = std::make_unique<Agent>(loop, workers, log, std::move(setup));
+    agent->start();
+    ASSERT_TRUE(until([&] { return relay.connections == 1; }));
+    relay.answer.clear();
+    // The attempt under way has reached the relay, so it ends by itself; the change must be heard after that.
+    ASSERT_TRUE(until([&] {
+        agent->check_network("test");
+        return agent->is_connected();
+    }));
+}
+
+TEST_F(ResumingAgentTest, AChangeOfTheNetworkFindsADeadConnectionThatIsIdle) {
+    test::LoopbackWire wire(loop, relay.port());
+    AgentSetup setup = setup_for({tcp("echo", origin)});
+    setup.relay.url = *parse_relay_url("wss://127.0.0.1:" + std::to_string(wire.port()));
+    setup.tunnel.heartbeat_interval = std::chrono::hours(1);
+    start(std::move(setup));
+    open_echo();
+    ASSERT_TRUE(until([&] { return !relay.tunnel->waiting_since(); }));
+    const std::size_t connections = relay.connections;
+    wire.freeze();
+    agent->check_network("test");
+    ASSERT_TRUE(until([&] { return relay.connections > connections && agent->is_connected(); }));
+    visitor.send("2");
+    EXPECT_TRUE(until([&] { return visitor.received == "12"; }));
+    EXPECT_EQ(relay.sessions, 1u);
+}
+
 // Two processes of one relay behind one address.
 class DrainedAgentTest : public ResumingAgentTest {
 protected:

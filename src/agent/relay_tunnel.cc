@@ -55,7 +55,7 @@ void RelayTunnel::send(const ControlMessage& message) {
 
 bool RelayTunnel::is_silent() const {
     const auto since = tunnel_->waiting_since();
-    return since && Clock::now() - *since >= patience();
+    return since && loop_.exact_now() - *since >= patience();
 }
 
 // Looks when the patience with what is unanswered ends; with nothing unanswered often enough not to be late for what comes
@@ -65,7 +65,7 @@ void RelayTunnel::look_for_silence() {
     silence_.start(kSilence);
     if (is_silent()) return owner_.on_relay_silent(*this);
     if (const auto since = tunnel_->waiting_since())
-        silence_.start(std::max<Duration>(*since + patience() - Clock::now(), std::chrono::milliseconds(1)));
+        silence_.start(std::max<Duration>(*since + patience() - loop_.exact_now(), std::chrono::milliseconds(1)));
 }
 
 void RelayTunnel::check() {

@@ -53,7 +53,6 @@ void Pipe::start() {
     }
     if (closed_ || !transport_) return;
     ping();
-    heartbeat_.start(settings_.heartbeat_timeout);
 }
 
 // ---- connections come and go
@@ -254,6 +253,7 @@ void Pipe::ping() {
     if (ping_under_way_ || closed_ || !transport_) return;
     ping_under_way_ = true;
     pinged_at_ = loop_.exact_now();
+    heartbeat_.start(settings_.heartbeat_timeout);  // also for one that was asked for: it gets that long, no less
     const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
     queue_frame(WebSocketOpcode::binary, frame);
 }
@@ -278,7 +278,6 @@ void Pipe::on_heartbeat() {
     }
     ping_under_way_ = false;
     ping();
-    heartbeat_.start(settings_.heartbeat_timeout);
 }
 
 void Pipe::close(std::uint16_t code, std::string_view reason) {

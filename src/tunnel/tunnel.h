@@ -79,7 +79,7 @@ public:
     virtual bool connected() const = 0;
 
     // Asks for a sign of life now (a PING, unless one is under way); heard_at() moves with the next octets from the peer.
-    // Closes nothing by itself: who asks decides how long to wait.
+    // Who asks decides how long to wait; after heartbeat_timeout without any the connection is lost, as after each PING.
     virtual void ping() = 0;
     virtual TimePoint heard_at() const = 0;
     // Since when octets or a PING are unanswered and nothing at all was heard; nothing while all is answered or nothing is connected.
