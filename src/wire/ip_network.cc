@@ -73,7 +73,11 @@ Result<IpNetwork> IpNetwork::parse(std::string_view text) {
     return network;
 }
 
-bool IpNetwork::contains(const IpAddress& address) const { return same_prefix(address_, address, length_); }
+bool IpNetwork::contains(const IpAddress& address) const {
+    // ::/0 and its like are IPv6: how IPv4 is mapped into it is nothing that whoever writes a list has in mind.
+    if (address.is_v4() != (length_ >= kMappedBits && address_.is_v4())) return false;
+    return same_prefix(address_, address, length_);
+}
 
 std::string IpNetwork::text() const {
     if (length_ == kBits) return address_.text();

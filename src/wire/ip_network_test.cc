@@ -49,6 +49,9 @@ TEST(IpNetwork, SaysWhoIsInIt) {
     EXPECT_TRUE(in("0.0.0.0/0", "255.255.255.255"));
     EXPECT_FALSE(in("0.0.0.0/0", "2001:db8::1"));
     EXPECT_TRUE(in("::/0", "2001:db8::1"));
+    EXPECT_FALSE(in("::/0", "192.0.2.1"));
+    EXPECT_FALSE(in("::/90", "192.0.2.1"));
+    EXPECT_TRUE(in("::ffff:0:0/96", "192.0.2.1"));
     EXPECT_TRUE(in("2001:db8::/33", "2001:db8:7fff::1"));
     EXPECT_FALSE(in("2001:db8::/33", "2001:db8:8000::1"));
 }

@@ -3,10 +3,9 @@
 #include <cstdint>
 
 namespace sallyport {
-namespace {
 
-// The octets of the character at the front, 0 if there is no well-formed one (RFC 3629 4).
-std::size_t character_length(std::string_view text) {
+std::size_t utf8_character_length(std::string_view text) {
+    if (text.empty()) return 0;
     const auto octet = [text](std::size_t at) {
         return at < text.size() ? static_cast<std::uint8_t>(text[at]) : std::uint8_t{0};
     };
@@ -21,12 +20,10 @@ std::size_t character_length(std::string_view text) {
     return 4;
 }
 
-}  // namespace
-
 std::string bounded_utf8(std::string_view text, std::size_t max) {
     std::string out;
     while (!text.empty()) {
-        const std::size_t length = character_length(text);
+        const std::size_t length = utf8_character_length(text);
         const std::size_t taken = length == 0 ? 1 : length;
         if (out.size() + taken > max) break;
         if (length == 0) out += '?';

@@ -7,6 +7,9 @@
 
 namespace sallyport {
 
+// The octets of the character at the front of `text`, 0 if there is no well-formed one (RFC 3629 4).
+std::size_t utf8_character_length(std::string_view text);
+
 // At most `max` octets of text, not cut inside a character; octets that are no UTF-8 become '?'.
 std::string bounded_utf8(std::string_view text, std::size_t max);
 
