@@ -120,6 +120,8 @@ void Edge::set_settings(EdgeSettings settings) {
     impl_->context.settings = std::move(settings);
 }
 
+void Edge::set_password_checker(PasswordChecker& passwords) { impl_->context.passwords = &passwords; }
+
 void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
     impl_->choose_edge = std::move(choose_edge);
     impl_->listen(std::move(listener),

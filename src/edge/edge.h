@@ -12,6 +12,7 @@
 #include "edge/edge_settings.h"
 #include "edge/local_handler.h"
 #include "edge/origins.h"
+#include "edge/password_checker.h"
 #include "edge/route_table.h"
 #include "edge/tunnel_door.h"
 #include "net/descriptor.h"
@@ -36,6 +37,9 @@ public:
     void set_server_tls(std::shared_ptr<const ServerTls> tls);
     // For what begins from now on; deadlines that run stay.
     void set_settings(EdgeSettings settings);
+
+    // For routes with basic_auth; one for all edges of a process. Without it nobody gets into those.
+    void set_password_checker(PasswordChecker& passwords);
 
     // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});

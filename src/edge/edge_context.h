@@ -10,6 +10,7 @@
 #include "edge/edge_settings.h"
 #include "edge/origin_farewells.h"
 #include "edge/origins.h"
+#include "edge/password_checker.h"
 #include "edge/route_table.h"
 #include "edge/tunnel_door.h"
 #include "net/loop.h"
@@ -50,6 +51,7 @@ struct EdgeContext {
     BoundedLines error_lines;
     OriginFarewells farewells;
     std::shared_ptr<const RouteSnapshot> routes;
+    PasswordChecker* passwords = nullptr;  // shared by all loops; without one no password is ever right
     bool draining = false;  // an answer that begins is its connection's last, and says so
     bool hurried = false;   // and so is one that has begun; idle connections are closed
 };

@@ -16,6 +16,21 @@ std::string_view name_of(HandshakeRefusal reason) {
     return "";
 }
 
+std::string_view name_of(PolicyRefusal reason) {
+    switch (reason) {
+        case PolicyRefusal::unreadable: return "unreadable";
+        case PolicyRefusal::address: return "address";
+        case PolicyRefusal::maintenance: return "maintenance";
+        case PolicyRefusal::path: return "path";
+        case PolicyRefusal::ambiguous_path: return "ambiguous_path";
+        case PolicyRefusal::content: return "content";
+        case PolicyRefusal::no_password: return "no_password";
+        case PolicyRefusal::wrong_password: return "wrong_password";
+        case PolicyRefusal::password_busy: return "password_busy";
+    }
+    return "";
+}
+
 RouteCounters& EdgeMetrics::route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix) {
     const std::lock_guard lock(mutex_);
     auto& counters = routes_[route_id];

@@ -39,6 +39,11 @@ enum class HandshakeRefusal : std::uint8_t { plain_http, not_tls, malformed, too
 inline constexpr std::size_t kHandshakeRefusals = 8;
 std::string_view name_of(HandshakeRefusal reason);
 
+// Why a route's policy let a request not through.
+enum class PolicyRefusal : std::uint8_t { unreadable, address, maintenance, path, ambiguous_path, content, no_password, wrong_password, password_busy };
+inline constexpr std::size_t kPolicyRefusals = 9;
+std::string_view name_of(PolicyRefusal reason);
+
 class EdgeMetrics {
 public:
     Counter open_connections;
@@ -49,6 +54,7 @@ public:
     Counter error_pages;         // answers that the edge made itself for want of an origin's
     Counter retried;             // requests sent once more on a fresh stream
     std::array<Counter, kHandshakeRefusals> handshakes_refused;  // by HandshakeRefusal
+    std::array<Counter, kPolicyRefusals> policy_refused;         // by PolicyRefusal
 
     // The counters of a route, made when first asked for. On the loop.
     RouteCounters& route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix);

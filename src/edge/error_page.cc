@@ -144,6 +144,7 @@ void fill_error_head(ResponseHead& head, PageFormat format, const Problem& probl
     head.fields.add("X-Content-Type-Options", "nosniff");
     if (format == PageFormat::html)
         head.fields.add("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'");
+    if (!problem.challenge.empty()) head.fields.add("WWW-Authenticate", problem.challenge);
     if (problem.retry_after > 0) head.fields.add("Retry-After", std::to_string(problem.retry_after));
     head.fields.add("Sallyport-Error", error_id);
 }

@@ -75,6 +75,18 @@ const Problem kOriginBadAnswer{502, Hop::origin, "origin_bad_answer", "Answer no
                                "The service in this home gave an answer that isn't well-formed HTTP."};
 const Problem kOriginTimeout{504, Hop::origin, "origin_timeout", "No answer in time",
                              "The service in this home took the request but didn't answer in time."};
+const Problem kMaintenance{503, Hop::origin, "maintenance", "Down for maintenance", "Its owner is working on this site. Try again later.", 600};
+const Problem kAddressDenied{403, Hop::visitor, "address_denied", "Not allowed", "This site isn't open to the network you come from."};
+const Problem kPathDenied{403, Hop::visitor, "path_denied", "Not allowed", "This part of the site is closed to visitors."};
+const Problem kPathAmbiguous{400, Hop::visitor, "path_ambiguous", "Bad request",
+                             "The path of this address can be read in more than one way. Write it plainly."};
+const Problem kPasswordWanted{401, Hop::visitor, "password_wanted", "Sign in", "This site asks for a name and a password.", 0,
+                              "Basic realm=\"Sign in\", charset=\"UTF-8\""};
+const Problem kPasswordBusy{503, Hop::relay, "password_busy", "Too many sign-ins",
+                            "More passwords are being tried here than can be checked. Try again shortly.", 5};
+const Problem kStreamIdle{504, Hop::relay, "idle_timeout", "Idle", "Nothing was sent for longer than this site allows."};
+const Problem kPolicyUnreadable{503, Hop::relay, "policy_unreadable", "Not available",
+                                "The settings of this site can't be read. Its owner finds the cure in sallyport admin status.", 600};
 const Problem kInternal{500, Hop::relay, "internal", "Internal error", "Something went wrong here. It has been noted."};
 }  // namespace problem
 

@@ -18,6 +18,7 @@ struct Problem {
     std::string_view title;
     std::string_view detail;  // a sentence or two: what it means, what to do
     int retry_after = 0;      // seconds; 0 for none
+    std::string_view challenge{};  // WWW-Authenticate of a 401
 };
 
 namespace problem {
@@ -49,6 +50,14 @@ extern const Problem kAgentFailed;
 extern const Problem kOriginLost;          // closed before or within the head of its answer
 extern const Problem kOriginBadAnswer;
 extern const Problem kOriginTimeout;       // request_timeout
+extern const Problem kMaintenance;         // what a route's policy says; its owner's own text may stand in it
+extern const Problem kAddressDenied;
+extern const Problem kPathDenied;
+extern const Problem kPathAmbiguous;
+extern const Problem kPasswordWanted;      // none came, or a wrong one
+extern const Problem kPasswordBusy;        // not judged: too many to judge
+extern const Problem kStreamIdle;          // idle_timeout; only ever in the log
+extern const Problem kPolicyUnreadable;
 extern const Problem kInternal;
 }  // namespace problem
 

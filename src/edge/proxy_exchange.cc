@@ -1,6 +1,7 @@
 // A state machine; the stages stand in the header.
 #include "edge/proxy_exchange.h"
 
+#include "edge/route_gate.h"
 #include "wire/forwarded.h"
 #include "wire/host_name.h"
 #include "wire/http1_writer.h"
@@ -31,7 +32,7 @@ ProxyExchange::~ProxyExchange() = default;
 
 void ProxyExchange::begin() {
     stage_ = Stage::waiting;
-    written_ = kept_ = responded_ = repeated_ = reusable_ = clock_on_ = raw_ended_ = content_broken_ = look_again_ = false;
+    written_ = kept_ = responded_ = repeated_ = reusable_ = clock_on_ = raw_ended_ = content_broken_ = content_too_large_ = look_again_ = false;
     interims_ = 0;
     route_ = nullptr;
     const RequestHead& head = visitor_.request();
@@ -40,6 +41,7 @@ void ProxyExchange::begin() {
     if (upgrading_ && shown_to_door()) return;
     if (!find_route()) return;
     if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
+    if (route_->policy) return judge_by_policy();
     find_agent();
 }
 
@@ -100,6 +102,42 @@ bool ProxyExchange::find_route() {
     return true;
 }
 
+// ---- The route's policy (route_gate.h), before anything is asked of the agent
+
+void ProxyExchange::judge_by_policy() {
+    if (const auto refusal = judge_request(*route_, visitor_.request(), visitor_.peer_ip())) return refuse(refusal->reason, refusal->told);
+    if (route_->policy->basic_auth) return judge_password();
+    find_agent();
+}
+
+void ProxyExchange::judge_password() {
+    RequestHead& head = visitor_.request();
+    Presented presented;
+    const PasswordNeed need = need_password(*route_, head, presented);
+    if (need == PasswordNeed::absent) return refuse(PolicyRefusal::no_password, problem::kPasswordWanted);
+    drop_basic_credentials(head.fields);
+    if (need != PasswordNeed::judge) return find_agent();
+    if (!context_.passwords) return on_password(PasswordChecker::Verdict::busy);
+    auto [verdict, question] = context_.passwords->ask(context_.loop, *route_->policy->basic_auth, presented, visitor_.peer_ip(),
+                                                       [this](PasswordChecker::Verdict later) { on_password(later); });
+    if (!question) return on_password(verdict);
+    question_ = std::move(question);
+}
+
+void ProxyExchange::on_password(PasswordChecker::Verdict verdict) {
+    question_.reset();
+    switch (verdict) {
+        case PasswordChecker::Verdict::right: return find_agent();
+        case PasswordChecker::Verdict::wrong: return refuse(PolicyRefusal::wrong_password, problem::kPasswordWanted);
+        case PasswordChecker::Verdict::busy: return refuse(PolicyRefusal::password_busy, problem::kPasswordBusy);
+    }
+}
+
+void ProxyExchange::refuse(PolicyRefusal reason, const Problem& problem) {
+    context_.metrics.policy_refused[static_cast<std::size_t>(reason)].add();
+    fail(problem);
+}
+
 void ProxyExchange::find_agent() {
     agent_ = context_.origins.agent(route_->agent_id);
     if (agent_ && !agent_->lost) return get_permit();
@@ -154,15 +192,19 @@ void ProxyExchange::write_request(ForwardedFields forwarded) {
     if (forwarded == ForwardedFields::send) add_forwarded_fields(head.fields, visitor_.peer_ip(), head.authority);
     head.fields.add("CDN-Loop", context_.settings.cdn_loop_id);
     if (route_->strip_prefix) strip_prefix(head.target, route_->path_prefix);
+    if (route_->policy) route_->policy->request_fields.apply(head.fields);
     const ConnectionOption connection = upgrading_ ? ConnectionOption::upgrade : ConnectionOption::none;
+    std::string& out = sender_.begin();
+    if (const RoutePolicy* policy = route_->policy.get())
+        if (policy->max_body || !policy->request_fields.empty()) sender_.limit(policy->max_body.value_or(~ByteCount{0}), &policy->request_fields);
     if (route_->preserve_host) {
-        write_request_head(sender_.begin(), head, connection);
+        write_request_head(out, head, connection);
         return;
     }
     const AgentView::Target* known = target();
     origin_host_ = known && !known->authority.empty() ? known->authority : route_->target;
     std::swap(head.authority, origin_host_);  // the log names the visitor's
-    write_request_head(sender_.begin(), head, connection);
+    write_request_head(out, head, connection);
     std::swap(head.authority, origin_host_);
 }
 
@@ -200,12 +242,17 @@ void ProxyExchange::on_content() {
 }
 
 Stream::Pulled ProxyExchange::on_origin_pull(MutableOctets room) {
-    if (stage_ == Stage::raw) return visitor_.pull_raw(room);
+    if (stage_ == Stage::raw) {
+        const Stream::Pulled pulled = visitor_.pull_raw(room);
+        if (pulled.octets > 0) note_raw_octets();
+        return pulled;
+    }
     if ((stage_ != Stage::sending && stage_ != Stage::answering) || content_broken_) return {};
     const bool was_done = sender_.done();
     const Result<std::size_t> pulled = visitor_.pull(sender_, room);
     if (!pulled) {
         content_broken_ = true;
+        content_too_large_ = pulled.error().code == Errc::too_large;
         later_.ask();
         return {};
     }
@@ -223,6 +270,7 @@ Stream::Pulled ProxyExchange::on_origin_pull(MutableOctets room) {
 }
 
 void ProxyExchange::on_answer_overdue() {
+    if (stage_ == Stage::raw && clock_on_) return fail(problem::kStreamIdle);
     if (stage_ != Stage::sending || !clock_on_) return;
     const auto now = context_.origins.agent(route_->agent_id);
     fail(now && !now->lost ? problem::kOriginTimeout : problem::kAgentLost);
@@ -292,6 +340,7 @@ void ProxyExchange::begin_answer() {
     if (answer_.status == 400)
         if (const AgentView::Target* known = target(); known && known->home_assistant)
             context_.origins.report_unexpected_400(route_->agent_id, route_->target);
+    if (route_->policy) route_->policy->response_fields.apply(answer_.fields);
     visitor_.begin_answer(answer_);
 }
 
@@ -331,8 +380,9 @@ void ProxyExchange::begin_raw() {
         return fail(problem::kOriginBadAnswer, "a home that poses as a relay");
     if (const Result<> accepted = visitor_.check_upgrade(answer_); !accepted)
         return fail(problem::kOriginBadAnswer, accepted.error().detail);
-    clock_on_ = false;
     stage_ = Stage::raw;
+    clock_on_ = route_->policy && route_->policy->idle_timeout;
+    note_raw_octets();
     remove_connection_fields(answer_.fields);
     answer_.fields.add("Upgrade", "websocket");
     visitor_.upgrade(answer_);
@@ -345,6 +395,7 @@ void ProxyExchange::relay_raw() {
     while (!in.empty()) {
         if (!out.ready()) return;
         in.consume(out.raw(in.front()));
+        note_raw_octets();
     }
     out.flush();
     if (origin_->end() == OriginConnection::End::reset) return visitor_.abort();
@@ -352,6 +403,10 @@ void ProxyExchange::relay_raw() {
         raw_ended_ = true;
         visitor_.end_raw();
     }
+}
+
+void ProxyExchange::note_raw_octets() {
+    if (clock_on_) answer_clock_.start(*route_->policy->idle_timeout);
 }
 
 // ---- When it goes wrong
@@ -385,7 +440,9 @@ void ProxyExchange::on_origin_lost() {
 void ProxyExchange::do_later() {
     if (content_broken_) {
         content_broken_ = false;
-        if (stage_ != Stage::none) visitor_.break_off(problem::kBrokenContent);
+        if (stage_ == Stage::none) return;
+        if (content_too_large_) context_.metrics.policy_refused[static_cast<std::size_t>(PolicyRefusal::content)].add();
+        visitor_.break_off(content_too_large_ ? problem::kContentTooLarge : problem::kBrokenContent);
     } else if (look_again_) {
         look_again_ = false;
         if (stage_ == Stage::waiting) find_agent();
@@ -403,6 +460,7 @@ void ProxyExchange::cancel() { let_go(); }
 void ProxyExchange::let_go() {
     stage_ = Stage::none;
     clock_on_ = look_again_ = false;
+    question_.reset();
     context_.loop.dispose(std::move(wait_));
     permit_.reset();
     drop_origin();

@@ -13,6 +13,7 @@
 #include "edge/edge_context.h"
 #include "edge/exchange.h"
 #include "edge/origin_connection.h"
+#include "edge/password_checker.h"
 #include "edge/request_policy.h"
 #include "edge/request_sender.h"
 #include "edge/visitor_request.h"
@@ -33,7 +34,7 @@ public:
 private:
     enum class Stage {
         none,
-        waiting,    // for the agent or a permit
+        waiting,    // for the verdict on a password, the agent or a permit
         sending,    // the request is on its way; no final answer yet
         answering,  // the answer's content
         raw,        // upgraded
@@ -43,6 +44,10 @@ private:
     bool shown_to_door();
     void hide_credentials_of_agent();
     bool find_route();
+    void judge_by_policy();
+    void judge_password();
+    void on_password(PasswordChecker::Verdict verdict);
+    void refuse(PolicyRefusal reason, const Problem& problem);
     void find_agent();
     void on_online(bool online);
     void get_permit();
@@ -68,6 +73,7 @@ private:
     bool may_repeat() const;
 
     void on_answer_overdue();
+    void note_raw_octets();
     void do_later();
     void fail(const Problem& problem, std::string_view detail = {});
     void let_go();
@@ -86,6 +92,7 @@ private:
     Stage stage_ = Stage::none;
     const Route* route_ = nullptr;  // in snapshot_
     std::shared_ptr<const AgentView> agent_;
+    std::unique_ptr<PasswordChecker::Question> question_;
     std::unique_ptr<Origins::Wait> wait_;
     std::unique_ptr<Origins::Permit> permit_;
     std::unique_ptr<OriginConnection> origin_;
@@ -103,6 +110,7 @@ private:
     bool clock_on_ = false;        // request_timeout runs
     bool raw_ended_ = false;
     bool content_broken_ = false;  // the visitor's
+    bool content_too_large_ = false;  // with content_broken_: over the route's max_body
     bool look_again_ = false;      // for the agent, to repeat the request
     unsigned interims_ = 0;
     Timer answer_clock_;

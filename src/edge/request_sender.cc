@@ -23,6 +23,7 @@ std::size_t give(std::string_view text, std::size_t& at, MutableOctets room) {
 
 std::string& RequestSender::begin() {
     head_.clear();
+    limit(kUnlimited, nullptr);
     return head_;
 }
 
@@ -53,6 +54,7 @@ void RequestSender::stage_end(const ContentReader& content) {
     }
     FieldSection trailers = content.trailers();
     trailers.remove_if(is_untrusted);
+    if (edits_) edits_->drop_from_trailers(trailers);
     write_last_chunk(staged_, trailers);
 }
 
@@ -79,6 +81,7 @@ Result<std::size_t> RequestSender::pull(MutableOctets room, ContentReader& conte
                 continue;
             }
             if (piece->empty()) return filled;
+            if (piece->size() > most_content_ - content_octets_) return fail(Errc::too_large, "more content than the route takes");
             if (chunked && chunk_left_ == 0) {
                 stage_chunk(piece->size());
                 continue;

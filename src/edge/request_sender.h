@@ -7,6 +7,7 @@
 #include "base/octets.h"
 #include "base/result.h"
 #include "edge/content_reader.h"
+#include "edge/field_edits.h"
 #include "edge/received_octets.h"
 
 namespace sallyport {
@@ -18,9 +19,14 @@ public:
     std::string& begin();
     void start();
     void start_again() { start(); }
+    // What the route adds to it, until the next begin(): at most so much content, and fields that trailers may not bring in.
+    void limit(ByteCount most_content, const FieldEdits* edits) {
+        most_content_ = most_content;
+        edits_ = edits;
+    }
 
     // Fills the front of `room`, taking content out of `in` through `content`. 0: nothing is there now, or done().
-    // An error is the visitor's (broken chunks) and final.
+    // An error is the visitor's (broken chunks; Errc::too_large: more than limit() allows) and final.
     Result<std::size_t> pull(MutableOctets room, ContentReader& content, ReceivedOctets& in);
 
     // Gives a big head's memory back; the request can't be sent again.
@@ -32,6 +38,7 @@ public:
     ByteCount content_octets() const { return content_octets_; }
 
 private:
+    static constexpr ByteCount kUnlimited = ~ByteCount{0};
     void stage_chunk(std::size_t octets);
     void stage_end(const ContentReader& content);
 
@@ -41,6 +48,8 @@ private:
     std::size_t staged_at_ = 0;
     std::size_t chunk_left_ = 0;
     ByteCount content_octets_ = 0;
+    ByteCount most_content_ = kUnlimited;
+    const FieldEdits* edits_ = nullptr;
     bool end_staged_ = false;
     bool done_ = false;
 };

@@ -1,8 +1,11 @@
 // route.h: a public name, where it leads and how. Plain values; the route table keeps them immutable.
 #pragma once
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
+
+#include "edge/route_policy.h"
 
 namespace sallyport {
 
@@ -20,6 +23,7 @@ struct Route {
     bool preserve_host = true;         // else Host is the target's own name
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
     std::optional<std::chrono::milliseconds> request_timeout;  // else the agent's
+    std::shared_ptr<const RoutePolicy> policy;                 // null: none
 };
 
 }  // namespace sallyport
