@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "app/table.h"
 
@@ -64,6 +66,9 @@ void show_one(const json::object& answer) {
         facts.add({"round trip", fmt::format("{:.1f} ms", number_of(tunnel, "round_trip_ms"))});
         facts.add({"streams", text_of(tunnel, "open_streams")});
         facts.add({"in flight", text_of(tunnel, "requests_in_flight") + " of " + text_of(tunnel, "concurrency_limit")});
+        if (const json::object& other = object_of(tunnel, "refused_newcomer"); !other.empty())
+            facts.add({"refused", text_of(other, "peer") + " " + text_of(other, "attempts") + " times, last at " + text_of(other, "last_refused_at") +
+                                      (flag_of_member(other, "takes_over") ? ", is let in at its next attempt" : "")});
     }
     print(facts.text());
     if (const json::array& routes = array_of(agent, "routes"); !routes.empty()) {
@@ -186,6 +191,38 @@ struct RotateAgent : OneAgent {
     std::string keep_old;
 };
 
+struct TakeOverAgent : OneAgent {
+    explicit TakeOverAgent(CLI::App& command) : OneAgent(command) {
+        command.add_option("--wait", wait_s, "seconds to wait for its next attempt (default 90; 0: not at all)")->type_name("SECONDS")->check(CLI::Range(0, 3600));
+    }
+    int wait_s = 90;  // an agent that was refused tries again within 60 s by default
+};
+
+// Decides, then looks until the tunnel is another one.
+Result<> take_over(AdminContext& context, const TakeOverAgent& options) {
+    const AdminClient client = context.client();
+    auto answer = client.ask_json("POST", path_of(options.name, "/takeover"));
+    if (!answer) return std::unexpected(answer.error());
+    const json::object before = object_of(object_of(*answer, "agent"), "tunnel");
+    const std::string other = text_of(object_of(before, "refused_newcomer"), "peer");
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(options.wait_s);
+    while (true) {
+        answer = client.ask_json("GET", path_of(options.name));
+        if (!answer) return std::unexpected(answer.error());
+        const json::object& tunnel = object_of(object_of(*answer, "agent"), "tunnel");
+        if (const std::string session = text_of(tunnel, "session"); !session.empty() && session != text_of(before, "session")) {
+            if (context.json()) print(json::serialize(*answer) + "\n");
+            else print(printable(options.name + " is connected from " + text_of(tunnel, "peer") + " now; before it was " + text_of(before, "peer")) + "\n");
+            return {};
+        }
+        if (std::chrono::steady_clock::now() >= until) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    if (context.json()) print(json::serialize(*answer) + "\n");
+    else print(printable("decided: whoever comes from " + other + " takes the place of " + text_of(before, "peer") + " at its next attempt, within 10 minutes") + "\n");
+    return {};
+}
+
 void add_switch(AdminContext& context, CLI::App& agent, const char* name, const char* help, bool enabled) {
     CLI::App* command = agent.add_subcommand(name, help);
     auto options = std::make_shared<OneAgent>(*command);
@@ -227,6 +264,10 @@ void add_agent_actions(AdminContext& context) {
         return context.show("DELETE", path_of(removing->name), {},
                             [&](const json::object&) { print("removed " + removing->name + "\n"); });
     });
+
+    CLI::App* takeover = agent->add_subcommand("takeover", "Let the process in that was refused while another one with its credential is connected");
+    auto taking_over = std::make_shared<TakeOverAgent>(*takeover);
+    context.on(takeover, [&context, taking_over] { return take_over(context, *taking_over); });
 
     CLI::App* rotate = agent->add_subcommand("rotate", "Print a new enrolment code and revoke all its old credentials, which cuts its tunnel");
     auto rotating = std::make_shared<RotateAgent>(*rotate);

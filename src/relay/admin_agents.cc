@@ -221,4 +221,20 @@ AdminAnswered rotate_agent(AdminCall& call) {
     return AdminAnswer{200, std::move(answer)};
 }
 
+// Nothing ends here: the live one serves until the other one is there, so that the two can't be mistaken for each other.
+AdminAnswered take_over_agent(AdminCall& call) {
+    BodyReader body(call.body);
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    const auto agent = find_agent(call, call.arguments[0]);
+    if (!agent) return told(agent);
+    const LiveAgent* live = call.live_agent(agent->id);
+    if (!live) return api_fail(409, "conflict", agent->name + " isn't connected: whoever comes with its credential next is let in");
+    if (!live->refused) return api_fail(409, "conflict", "nobody else has come with the credential of " + agent->name + " in the last 10 minutes");
+    if (auto noted = call.store.note_takeover(agent->name, live->refused->peer, call.author()); !noted) return told(noted);
+    call.host.prefer_newcomer(agent->id, live->refused->peer);
+    auto described = describe(call, *agent);
+    if (!described) return std::unexpected(described.error());
+    return AdminAnswer{202, json::object{{"agent", std::move(*described)}}};
+}
+
 }  // namespace sallyport::relay

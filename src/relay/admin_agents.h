@@ -10,5 +10,6 @@ AdminAnswered add_agent(AdminCall& call);
 AdminAnswered change_agent(AdminCall& call);
 AdminAnswered remove_agent(AdminCall& call);
 AdminAnswered rotate_agent(AdminCall& call);
+AdminAnswered take_over_agent(AdminCall& call);
 
 }  // namespace sallyport::relay

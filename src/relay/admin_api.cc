@@ -31,6 +31,7 @@ constexpr std::array kEndpoints{
     Endpoint{"PATCH", "agents/{}", change_agent},
     Endpoint{"DELETE", "agents/{}", remove_agent},
     Endpoint{"POST", "agents/{}/rotate", rotate_agent},
+    Endpoint{"POST", "agents/{}/takeover", take_over_agent},
     Endpoint{"GET", "routes", list_routes},
     Endpoint{"POST", "routes", add_route},
     Endpoint{"GET", "routes/{}", show_route},

@@ -27,7 +27,10 @@ public:
     }
     Result<std::vector<store::BackupFile>> backup_files() override { return std::vector<store::BackupFile>{}; }
 
+    void prefer_newcomer(const store::AgentId&, const std::string& peer) override { preferred = peer; }
+
     Facts given;
+    std::string preferred;
     int refreshed = 0;
     bool broken = false;
 };
@@ -196,6 +199,24 @@ TEST_F(AdminApiTest, ShowsWhoIsConnectedAndWhatToMind) {
     EXPECT_NE(status.at("warnings").at(0).as_string().find("trusted_networks"), json::string::npos);
 }
 
+TEST_F(AdminApiTest, DecidesBetweenTwoWithOneCredential) {
+    (void)ask_json("POST", "agents", R"({"name":"home"})");
+    EXPECT_EQ(ask("POST", "agents/nobody/takeover").status, 404);
+    EXPECT_EQ(ask("POST", "agents/home/takeover").status, 409) << "not connected";
+    auto view = std::make_shared<AgentView>();
+    view->name = "home";
+    live_.push_back({.agent_id = store_->find_agent("home")->id.text, .peer = "192.0.2.1", .version = "", .connected_at = wall_now(), .round_trip = {}, .open_streams = 0, .requests_in_flight = 0, .view = view});
+    EXPECT_EQ(ask("POST", "agents/home/takeover").status, 409) << "nobody was refused";
+    EXPECT_EQ(host_.preferred, "");
+    live_[0].refused = RefusedNewcomer{"192.0.2.2", wall_now(), wall_now(), 3, false};
+    const auto agent = ask_json("POST", "agents/home/takeover").at("agent").as_object();
+    EXPECT_EQ(host_.preferred, "192.0.2.2");
+    EXPECT_EQ(agent.at("tunnel").at("refused_newcomer").at("attempts").as_int64(), 3);
+    EXPECT_EQ(ask_json("GET", "audit").at("audit").at(0).at("action").as_string(), "agent.takeover");
+    const std::string warning(ask_json("GET", "status").at("warnings").at(0).as_string());
+    for (const char* part : {"192.0.2.1", "192.0.2.2", "admin agent takeover home", "admin agent rotate home"}) EXPECT_NE(warning.find(part), std::string::npos) << warning;
+}
+
 TEST_F(AdminApiTest, ReloadsOrSaysWhyNot) {
     EXPECT_EQ(ask_json("POST", "reload").at("notes").as_array().size(), 1u);
     host_.broken = true;
@@ -229,7 +250,7 @@ TEST(EnrolmentUrl, IsTheBestAddressThatIsKnown) {
 
 TEST(OpenApi, IsJsonAndDescribesEachPath) {
     const auto document = json::parse(kOpenApiDocument);
-    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/routes", "/routes/{id}"})
+    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/agents/{name}/takeover", "/routes", "/routes/{id}"})
         EXPECT_TRUE(document.at("paths").as_object().contains(path)) << path;
 }
 

@@ -31,6 +31,16 @@ std::optional<std::string> warning_of(const store::Route& route, const LiveAgent
            "trusted_proxies there";
 }
 
+// Either a restored backup, or a stolen key: only the owner can know.
+std::string warning_of(const LiveAgent& live, const RefusedNewcomer& other) {
+    const std::string& name = live.view->name;
+    return name + ": two processes have its credential: one is connected from " + live.peer + " since " + iso_time(live.connected_at) +
+           ", another was refused from " + other.peer + " " + std::to_string(other.attempts) + " times, last at " + iso_time(other.last_at) +
+           (other.preferred ? " and is let in at its next attempt"
+                            : "; if the second is the right one: sallyport admin agent takeover " + name +
+                                  "; if you know nothing of it: sallyport admin agent rotate " + name);
+}
+
 }  // namespace
 
 AdminAnswered show_status(AdminCall& call) {
@@ -42,6 +52,8 @@ AdminAnswered show_status(AdminCall& call) {
     for (const AdminHost::Listener& listener : call.facts.listeners)
         listeners.push_back({{"name", listener.name}, {"address", listener.address}});
     json::array warnings;
+    for (const LiveAgent& live : call.live)
+        if (live.refused) warnings.emplace_back(warning_of(live, *live.refused));
     for (const store::Route& route : *routes)
         if (const LiveAgent* live = call.live_agent(route.agent); live && route.enabled == store::Enabled::yes)
             if (auto warning = warning_of(route, *live)) warnings.emplace_back(std::move(*warning));

@@ -23,6 +23,11 @@ void Agents::set_limits(const TunnelSettings& settings, std::size_t most_links) 
         agents->loop().post([&agents = *agents, settings] { agents.set_tunnel_settings(settings); });
 }
 
+void Agents::prefer_newcomer(const std::string& agent_id, const std::string& peer) {
+    LoopAgents& home = at(owner_of(agent_id));
+    home.loop().post([&home, agent_id, peer] { home.prefer_newcomer(agent_id, peer); });
+}
+
 void Agents::collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done) {
     struct Gathering {
         std::mutex mutex;

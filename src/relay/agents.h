@@ -34,6 +34,9 @@ public:
     // From now on; what is connected stays.
     void set_limits(const TunnelSettings& settings, std::size_t most_links);
 
+    // See LoopAgents::prefer_newcomer.
+    void prefer_newcomer(const std::string& agent_id, const std::string& peer);
+
     // Asks all loops for what is connected; `done` runs on one of them.
     void collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done);
 

@@ -27,6 +27,14 @@ std::string_view name_of(AgentView::ForwardedFor value) {
     return "unknown";
 }
 
+json::object to_json(const RefusedNewcomer& newcomer) {
+    return {{"peer", newcomer.peer},
+            {"first_refused_at", iso_time(newcomer.first_at)},
+            {"last_refused_at", iso_time(newcomer.last_at)},
+            {"attempts", newcomer.attempts},
+            {"takes_over", newcomer.preferred}};
+}
+
 json::object to_json(const LiveAgent& live) {
     json::array targets;
     for (const AgentView::Target& target : live.view->targets)
@@ -34,7 +42,8 @@ json::object to_json(const LiveAgent& live) {
                            {"home_assistant", target.home_assistant},
                            {"forwarded_for", name_of(target.forwarded_for)},
                            {"trusted_networks", target.trusted_networks}});
-    return {{"peer", live.peer},
+    return {{"session", live.session_id},
+            {"peer", live.peer},
             {"version", live.version},
             {"connected_at", iso_time(live.connected_at)},
             {"round_trip_ms", static_cast<double>(live.round_trip.count()) / 1000},
@@ -42,7 +51,8 @@ json::object to_json(const LiveAgent& live) {
             {"requests_in_flight", live.requests_in_flight},
             {"concurrency_limit", live.view->concurrency_limit},
             {"request_timeout", format_duration(live.view->request_timeout)},
-            {"targets", std::move(targets)}};
+            {"targets", std::move(targets)},
+            {"refused_newcomer", live.refused ? json::value(to_json(*live.refused)) : json::value(nullptr)}};
 }
 
 }  // namespace

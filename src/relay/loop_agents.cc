@@ -152,6 +152,12 @@ void LoopAgents::admit(Arrival arrival) {
         return take_over(std::move(arrival), link, {Errc::reset, "the agent came back and began anew"});
     if (is_replaced(link.agent().credential_id) && !is_replaced(arrival.agent.credential_id))
         return take_over(std::move(arrival), link, {Errc::end_of_stream, "the agent came with its new credential"});
+    if (!same && refused_.is_preferred(link.agent().agent_id, arrival.transport->peer_address().ip(), loop_.now())) {
+        log_.warn("tunnel.taken_over", {{"agent", link.agent().name},
+                                        {"from", link.peer()},
+                                        {"by", arrival.transport->peer_address().ip()}});
+        return take_over(std::move(arrival), link, {Errc::refused, "the relay's owner decided for another process with this credential"});
+    }
     // An attempt that came late: another one, sent with more octets received, has won already.
     if (same) return refuse(arrival, 409, AdmissionRefusal::duplicate_live);
     await_verdict(std::move(arrival), link);
@@ -221,6 +227,7 @@ void LoopAgents::look_at(Newcomer& newcomer) {
         log_.warn("tunnel.duplicate", {{"agent", live.agent().name},
                                        {"connected_from", live.peer()},
                                        {"refused_from", newcomer.arrival.transport->peer_address().ip()}});
+        refused_.note(id, newcomer.arrival.transport->peer_address().ip(), loop_.now());
         refuse(newcomer.arrival, 409, AdmissionRefusal::duplicate_live);
         loop_.dispose(std::move(newcomers_.extract(id).mapped()));
     } else if (Clock::now() - newcomer.asked_at >= kTakeoverPatience) {
@@ -270,6 +277,7 @@ void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
         note_seen(id);
         agents_.publish(*this, id, nullptr, nullptr);
     }
+    refused_.forget(id);
     loop_.dispose(std::move(links_.extract(id).mapped()));
     --agents_.link_count_;
     if (closed_all_) {
@@ -301,6 +309,10 @@ LoopAgents::Entry& LoopAgents::entry(std::string_view agent_id) {
     return found != entries_.end() ? found->second : entries_[std::string(agent_id)];
 }
 
+void LoopAgents::prefer_newcomer(const std::string& agent_id, std::string_view peer) {
+    if (links_.contains(agent_id)) refused_.prefer(agent_id, peer, loop_.now());
+}
+
 void LoopAgents::append_live(std::vector<LiveAgent>& out) const {
     for (const auto& [id, link] : links_) {
         if (!link->view() || link->view()->lost) continue;
@@ -312,7 +324,9 @@ void LoopAgents::append_live(std::vector<LiveAgent>& out) const {
                        .round_trip = tunnel.round_trip(),
                        .open_streams = tunnel.open_streams(),
                        .requests_in_flight = agents_.gate(id)->in_flight(),
-                       .view = link->view()});
+                       .view = link->view(),
+                       .session_id = link->agent().session_id,
+                       .refused = refused_.find(id, loop_.now())});
     }
 }
 

@@ -23,6 +23,7 @@
 #include "relay/cross_loop_stream.h"
 #include "relay/directory.h"
 #include "relay/permit_gate.h"
+#include "relay/refused_newcomers.h"
 
 namespace sallyport::relay {
 
@@ -41,6 +42,8 @@ struct LiveAgent {
     std::size_t open_streams;
     unsigned requests_in_flight;
     std::shared_ptr<const AgentView> view;
+    std::string session_id{};                 // public; worth nothing without the credential
+    std::optional<RefusedNewcomer> refused{};  // another process with a credential of this agent
 };
 
 class LoopAgents final : public Origins, private AgentLink::Owner {
@@ -62,6 +65,10 @@ public:
     // On the owner loop: goes on with the session that is asked for, or opens a tunnel in place of one that is lost, or asks
     // the live one first.
     void admit(Arrival arrival);
+
+    // The owner decides for the newcomer from that address, if it was refused lately: its next attempt takes the live one's place.
+    // On the owner loop.
+    void prefer_newcomer(const std::string& agent_id, std::string_view peer);
 
     void append_live(std::vector<LiveAgent>& out) const;
     void tell_drain(std::chrono::milliseconds deadline);
@@ -126,6 +133,7 @@ private:
     Map<Entry> entries_;
     Map<std::unique_ptr<AgentLink>> links_;
     Map<std::unique_ptr<Newcomer>> newcomers_;  // at most one per agent
+    RefusedNewcomers refused_;
     CrossLoopFarEnds far_ends_;  // after links_: gone before the tunnels that their streams belong to
     std::unordered_set<std::string> seen_;
     Timer seen_timer_;

@@ -81,6 +81,7 @@ public:
     std::string session;  // its id
     std::size_t hellos = 0;
     std::vector<RouteNotice> routes;
+    std::optional<RotatedMessage> rotated;
     bool closed = false;
     bool connection_ended = false;
     bool speaks = true;
@@ -108,6 +109,7 @@ private:
     void on_tunnel_control(std::string_view line) override {
         const auto message = parse_control_message(line);
         if (const auto* told = std::get_if<RoutesMessage>(&*message)) routes = told->routes;
+        if (const auto* told = std::get_if<RotatedMessage>(&*message)) rotated = *told;
     }
     void on_tunnel_stream(OpenRequest, std::unique_ptr<IncomingStream> stream) override {
         targets_.push_back(std::make_unique<EchoTarget>(std::move(stream)));
@@ -305,6 +307,46 @@ TEST_F(LoopAgentsTest, RefusesANewcomerWhileTheOldTunnelAnswers) {
     EXPECT_NE(second_->answer.find("Sallyport-Refused: duplicate_live"), std::string::npos);
     EXPECT_FALSE(agent_->closed);
     EXPECT_EQ(home().counters().refused(AdmissionRefusal::duplicate_live), 1u);
+}
+
+TEST_F(LoopAgentsTest, LetsTheRefusedNewcomerInOnceTheOwnerHasDecided) {
+    connect();
+    home().prefer_newcomer(kId, "");
+    second_ = arrive();
+    until([&] { return second_->answer.starts_with("HTTP/1.1 409"); });
+    std::vector<LiveAgent> live;
+    home().append_live(live);
+    ASSERT_TRUE(live.size() == 1 && live[0].refused) << "what was decided before it came was about nobody";
+    EXPECT_EQ(live[0].refused->attempts, 1u);
+    home().prefer_newcomer(kId, "192.0.2.9");
+    second_ = arrive();
+    until([&] { return second_->answer.starts_with("HTTP/1.1 409"); });
+    home().prefer_newcomer(kId, live[0].refused->peer);
+    EXPECT_FALSE(agent_->closed) << "it serves until the other one is there";
+    Visitor visitor;
+    visitor.stream = std::move(home().open(kId, {"web", ""}, visitor).value());
+    second_ = arrive();
+    until([&] { return agent_->closed && second_->has_tunnel() && here().agent(kId); });
+    EXPECT_TRUE(visitor.reset);
+    // The other one is the newcomer now, and nothing is left of the decision.
+    agent_ = arrive();
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 409"); });
+    EXPECT_FALSE(second_->closed);
+}
+
+TEST_F(LoopAgentsTest, ANewCredentialTakesThePlaceOfTheReplacedOne) {
+    connect();
+    store::Snapshot snapshot;
+    snapshot.agents = {{.id = {kId}, .name = "home"}};
+    snapshot.credentials = {{.id = {"key"}, .agent = {kId}, .retires_at = wall_now() + 1h}, {.id = {"new"}, .agent = {kId}}};
+    agents_.set_directory(std::make_shared<const Directory>(std::move(snapshot), PublicPort{}));
+    turn();
+    until([&] { return agent_->rotated.has_value(); });
+    EXPECT_GT(agent_->rotated->deadline, 3500s);
+    second_ = std::make_unique<FakeAgent>(loops_[0], admit({}, "new"), settings_);
+    until([&] { return agent_->closed && second_->has_tunnel() && here().agent(kId); });
+    agent_ = arrive();  // with the old one
+    until([&] { return agent_->answer.starts_with("HTTP/1.1 409"); });
 }
 
 TEST_F(LoopAgentsTest, LetsANewcomerTakeThePlaceOfASilentOne) {

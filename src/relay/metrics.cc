@@ -119,13 +119,16 @@ void add_refusals(std::vector<MetricFamily>& out, Agents& agents, const std::vec
 void add_agents(std::vector<MetricFamily>& out, const std::vector<LiveAgent>& live) {
     std::size_t streams = 0;
     std::size_t in_flight = 0;
+    std::size_t duplicates = 0;
     Family round_trip = gauge("sallyport_tunnel_round_trip_seconds", "Of the last PING of each tunnel");
     for (const LiveAgent& agent : live) {
         streams += agent.open_streams;
+        duplicates += agent.refused ? 1 : 0;
         in_flight += agent.requests_in_flight;
         round_trip.add(static_cast<double>(agent.round_trip.count()) / 1e6, {{"agent", agent.view->name}});
     }
     out.push_back(gauge("sallyport_agents_online", "Agents with a tunnel").count(live.size()).take());
+    out.push_back(gauge("sallyport_duplicate_agents", "Connected agents whose credential another process showed in the last 10 minutes").count(duplicates).take());
     out.push_back(gauge("sallyport_open_streams", "Streams open in all tunnels").count(streams).take());
     out.push_back(gauge("sallyport_requests_in_flight", "Requests and upgraded streams that count against concurrency limits").count(in_flight).take());
     out.push_back(round_trip.take());

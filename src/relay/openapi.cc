@@ -62,6 +62,12 @@ const std::string_view kOpenApiDocument = R"json({
         "responses": {"200": {"description": "the new credential", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentWithSecret"}}}},
           "404": {"$ref": "#/components/responses/Error"}}}
     },
+    "/agents/{name}/takeover": {
+      "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "post": {"operationId": "takeOverAgent", "summary": "Decides for the process that was refused (refused_newcomer of the tunnel): its next attempt takes the place of the connected one",
+        "responses": {"202": {"description": "decided; the tunnel's session changes when the other one has come", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "409": {"$ref": "#/components/responses/Error"}}}
+    },
     "/routes": {
       "get": {"operationId": "listRoutes", "summary": "All routes, by hostname and prefix",
         "responses": {"200": {"description": "routes", "content": {"application/json": {"schema": {"type": "object", "required": ["routes"],
@@ -111,11 +117,16 @@ const std::string_view kOpenApiDocument = R"json({
         "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}, "description": "of one agent only"},
         "tunnel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Tunnel"}]}}},
       "Tunnel": {"type": "object", "properties": {
+        "session": {"type": "string", "description": "another one with each tunnel"},
         "peer": {"type": "string"}, "version": {"type": "string"}, "connected_at": {"type": "string", "format": "date-time"},
         "round_trip_ms": {"type": "number"}, "open_streams": {"type": "integer"}, "requests_in_flight": {"type": "integer"},
         "concurrency_limit": {"type": "integer"}, "request_timeout": {"type": "string"},
         "targets": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "home_assistant": {"type": "boolean"},
-          "forwarded_for": {"enum": ["unknown", "accepted", "refused"]}, "trusted_networks": {"type": "boolean"}}}}}},
+          "forwarded_for": {"enum": ["unknown", "accepted", "refused"]}, "trusted_networks": {"type": "boolean"}}}},
+        "refused_newcomer": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RefusedNewcomer"}]}}},
+      "RefusedNewcomer": {"type": "object", "description": "another process with a credential of this agent, refused in the last 10 minutes", "properties": {
+        "peer": {"type": "string"}, "first_refused_at": {"type": "string", "format": "date-time"}, "last_refused_at": {"type": "string", "format": "date-time"},
+        "attempts": {"type": "integer"}, "takes_over": {"type": "boolean", "description": "the owner has decided for it"}}},
       "Credential": {"type": "object", "properties": {
         "id": {"type": "string"}, "kind": {"enum": ["ed25519", "enrolment", "token", "device"]}, "public_key": {"type": ["string", "null"]},
         "created_at": {"type": "string"}, "expires_at": {"type": ["string", "null"]}, "used_at": {"type": ["string", "null"]}, "revoked": {"type": "boolean"},

@@ -81,6 +81,7 @@ private:
     void refresh(store::Store& store) override;
     Result<std::vector<std::string>> reload(store::Store& store) override;
     Result<std::vector<store::BackupFile>> backup_files() override;
+    void prefer_newcomer(const store::AgentId& agent, const std::string& peer) override { agents_->prefer_newcomer(agent.text, peer); }
 
     RelayConfig config_;  // after the start: the store's thread only, but what never changes
     const std::function<Result<RelayConfig>()> load_config_;

@@ -109,6 +109,14 @@ Result<Agent> Store::remove_agent(std::string_view name, const Author& author) {
     });
 }
 
+Result<> Store::note_takeover(std::string_view name, std::string_view by, const Author& author) {
+    return database_->transact([&](soci::session& sql) -> Result<> {
+        if (auto agent = get_agent(sql, name); !agent) return std::unexpected(agent.error());
+        write_audit(sql, author, "agent.takeover", name, by);
+        return {};
+    });
+}
+
 Result<> Store::note_agents_seen(std::span<const AgentId> agents, WallTime at) {
     return database_->transact([&](soci::session& sql) -> Result<> {
         const long long seconds = at.time_since_epoch().count();

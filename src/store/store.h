@@ -104,6 +104,7 @@ public:
     // Issues one new credential and revokes everything else the agent could prove itself with: at once, or `keep_old` from now
     // (at most kLongestOverlap), when whoever runs the store has to revoke it (list_retiring). Enrolment codes go at once.
     Result<IssuedCredential> rotate_agent(std::string_view name, CredentialKind kind, std::chrono::seconds keep_old, const Author& author);
+    Result<> note_takeover(std::string_view name, std::string_view by, const Author& author);  // audited, nothing else
     Result<> note_agents_seen(std::span<const AgentId> agents, WallTime at);  // unknown ids are passed over; not audited
 
     // Credentials.
