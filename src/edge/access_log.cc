@@ -23,4 +23,13 @@ void AccessLog::note(const AccessEntry& entry) {
         log_.info("access", {{"host", host}, {"method", method}, {"protocol", entry.protocol}, {"status", entry.status}, {"octets", entry.octets}, {"ms", ms}, {"error", entry.error_id}});
 }
 
+void AccessLog::note_tcp(const TcpAccessEntry& entry) {
+    if (!enabled() || !lines_.admit()) return;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(entry.took).count();
+    if (entry.cause.empty())
+        log_.info("access.tcp", {{"listen", entry.listen}, {"octets_in", entry.octets_in}, {"octets_out", entry.octets_out}, {"ms", ms}});
+    else
+        log_.info("access.tcp", {{"listen", entry.listen}, {"octets_in", entry.octets_in}, {"octets_out", entry.octets_out}, {"ms", ms}, {"cause", entry.cause}});
+}
+
 }  // namespace sallyport

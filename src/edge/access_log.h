@@ -20,12 +20,22 @@ struct AccessEntry {
     std::string_view error_id;
 };
 
+// One connection to a TCP route: `event=access.tcp listen=… octets_in=… octets_out=… ms=… [cause=…]`.
+struct TcpAccessEntry {
+    std::string_view listen;
+    ByteCount octets_in = 0;  // towards home
+    ByteCount octets_out = 0;
+    Duration took{};
+    std::string_view cause;  // why it failed
+};
+
 class AccessLog {
 public:
     AccessLog(Loop& loop, Log& log, bool enabled) : log_(log), enabled_(enabled), lines_(loop, log, "access", kMostLinesASecond) {}
     bool enabled() const { return enabled_ && log_.enabled(LogLevel::info); }
     void enable(bool on) { enabled_ = on; }
     void note(const AccessEntry& entry);
+    void note_tcp(const TcpAccessEntry& entry);
 
 private:
     static constexpr unsigned kMostLinesASecond = 500;  // about 1 % of a core

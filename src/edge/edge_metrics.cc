@@ -42,4 +42,14 @@ RouteCounters& EdgeMetrics::route(const std::string& route_id, const std::string
     return *counters;
 }
 
+TcpRouteCounters& EdgeMetrics::tcp_route(const std::string& route_id, const std::string& listen) {
+    const std::lock_guard lock(mutex_);
+    auto& counters = tcp_routes_[route_id];
+    if (!counters) {
+        counters = std::make_unique<TcpRouteCounters>();
+        counters->listen = listen;
+    }
+    return *counters;
+}
+
 }  // namespace sallyport

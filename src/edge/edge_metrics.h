@@ -2,7 +2,6 @@
 // figure is right, two may be a moment apart). Counters never go backwards: those of a removed route stay.
 #pragma once
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -11,20 +10,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/counter.h"
 #include "base/octets.h"
 
 namespace sallyport {
-
-// One writer, so that adding needs no locked instruction.
-class Counter {
-public:
-    void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-    void subtract(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
-    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<std::uint64_t> value_{0};
-};
 
 struct RouteCounters {
     std::string hostname;
@@ -32,6 +21,17 @@ struct RouteCounters {
     std::array<Counter, 6> requests;  // by status class: [2] is 2xx; [0] stands for cut off without an answer
     Counter octets_in;                // request content
     Counter octets_out;               // response content, and what upgraded streams carry
+};
+
+// Of a public port; the HTTP ones have RouteCounters.
+struct TcpRouteCounters {
+    std::string listen;
+    Counter connections;  // ever
+    Counter open;         // now
+    Counter refused;      // not on the allow list
+    Counter failed;       // came to nothing: TLS, agent, target
+    Counter octets_in;    // towards home
+    Counter octets_out;
 };
 
 // Why a connection never came to a request.
@@ -59,6 +59,8 @@ public:
     // The counters of a route, made when first asked for. On the loop.
     RouteCounters& route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix);
 
+    TcpRouteCounters& tcp_route(const std::string& route_id, const std::string& listen);
+
     // Any thread: fn(std::string_view route_id, const RouteCounters&).
     template <class Fn>
     void for_each_route(Fn&& fn) const {
@@ -66,9 +68,16 @@ public:
         for (const auto& [id, counters] : routes_) fn(std::string_view(id), *counters);
     }
 
+    template <class Fn>
+    void for_each_tcp_route(Fn&& fn) const {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, counters] : tcp_routes_) fn(std::string_view(id), *counters);
+    }
+
 private:
     mutable std::mutex mutex_;  // guards the map, not the counters
     std::map<std::string, std::unique_ptr<RouteCounters>> routes_;
+    std::map<std::string, std::unique_ptr<TcpRouteCounters>> tcp_routes_;
 };
 
 }  // namespace sallyport

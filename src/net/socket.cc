@@ -79,6 +79,12 @@ void tune_connection(int descriptor) {
     set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+void probe_while_idle(int descriptor) {
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
 void limit_unsent(int descriptor, ByteCount octets) {
     set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(octets));
 }

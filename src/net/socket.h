@@ -23,6 +23,9 @@ Result<> connect_result(int descriptor);
 
 // TCP_NODELAY and keepalive: what every connection of ours gets.
 void tune_connection(int descriptor);
+// Keepalive after a minute of silence, given up after another, instead of the kernel's two hours: for peers without a
+// protocol of their own that would notice.
+void probe_while_idle(int descriptor);
 // TCP_NOTSENT_LOWAT: how many octets may wait in the kernel unsent; few, so that what comes next isn't late.
 void limit_unsent(int descriptor, ByteCount octets);
 

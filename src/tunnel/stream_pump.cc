@@ -47,6 +47,7 @@ void StreamPump::cut() {
 void StreamPump::on_stream_octets(Octets octets) {
     if (over_) return;
     from_stream_count_ += octets.size();
+    if (shared_from_stream_) shared_from_stream_->add(octets.size());
     std::size_t sent = 0;
     if (connection_ && to_connection_.empty()) sent = send_to_connection(octets);
     if (sent < octets.size()) to_connection_.append(octets.subspan(sent));
@@ -98,10 +99,9 @@ void StreamPump::on_stream_reset(const Error&) {
 }
 
 void StreamPump::on_stream_refused(const Refusal& refusal) {
-    if (over_) return;
+    if (std::exchange(over_, true)) return;
     if (connection_) connection_->abort();
     owner_.on_pump_refused(refusal);
-    finish();
 }
 
 // ---- connection to stream
@@ -133,6 +133,7 @@ Stream::Pulled StreamPump::on_stream_pull(MutableOctets room) {
         filled += count;
     }
     to_stream_count_ += filled;
+    if (shared_to_stream_) shared_to_stream_->add(filled);
     const bool drained = to_stream_.empty() && received_.empty();
     if (drained && connection_cut_) cut_stream_.ask();
     if (!drained || !connection_ended_) return {filled, false};

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "base/counter.h"
 #include "net/loop.h"
 #include "net/transport.h"
 #include "tunnel/stream.h"
@@ -32,8 +33,9 @@ class StreamPump final : private Stream::Owner, private Transport::Owner {
 public:
     class Owner {
     public:
-        virtual void on_pump_refused(const Refusal&) {}  // by the far side; on_pump_over follows
-        // Called once, when both directions are over or one was cut. Dispose of the pump then (Loop::dispose).
+        // One of the two, once: the far side refused the stream; both directions are over, or one was cut. Dispose of the
+        // pump then (Loop::dispose).
+        virtual void on_pump_refused(const Refusal&) { on_pump_over(); }
         virtual void on_pump_over() = 0;
 
     protected:
@@ -59,6 +61,9 @@ public:
     void forget() { over_ = true; }
 
     bool over() const { return over_; }
+
+    // Counts octets here too, from now on; outlives the pump.
+    void count_into(Counter& to_stream, Counter& from_stream) { shared_to_stream_ = &to_stream, shared_from_stream_ = &from_stream; }
     ByteCount octets_to_stream() const { return to_stream_count_; }
     ByteCount octets_from_stream() const { return from_stream_count_; }
 
@@ -96,6 +101,8 @@ private:
     bool connection_cut_ = false;     // the stream is reset once it has pulled what came before
     bool stream_send_ended_ = false;  // and the far side knows
     ByteCount to_stream_count_ = 0;
+    Counter* shared_to_stream_ = nullptr;
+    Counter* shared_from_stream_ = nullptr;
 
     bool over_ = false;
     TurnEnd cut_stream_;  // not inside on_stream_pull()
