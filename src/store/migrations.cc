@@ -73,7 +73,27 @@ constexpr std::string_view kHealthAndOverlap[] = {
     "alter table credentials add column retires_at bigint",
 };
 
-constexpr std::array kMigrations{Migration{"first tables", kFirstTables}, Migration{"health paths, retiring credentials", kHealthAndOverlap}};
+constexpr std::string_view kTcpRoutes[] = {
+    "create table tcp_routes ("
+    " id varchar(32) primary key,"
+    " account_id varchar(32) not null references accounts (id),"
+    " listen varchar(64) not null unique,"
+    " agent_id varchar(32) not null references agents (id) on delete cascade,"
+    " target varchar(255) not null,"
+    " enabled integer not null,"
+    " tls integer not null,"
+    " proxy_protocol integer not null,"
+    " allow text not null,"
+    " created_at bigint not null)",
+    "create index tcp_routes_of_agent on tcp_routes (agent_id)",
+};
+
+// In the order they are applied; only ever added to.
+constexpr std::array kMigrations{
+    Migration{"first tables", kFirstTables},
+    Migration{"health paths, retiring credentials", kHealthAndOverlap},
+    Migration{"TCP routes", kTcpRoutes},
+};
 
 Result<> apply(Database& database, int version, const Migration& migration, WallTime now) {
     return database.transact([&](soci::session& sql) -> Result<> {

@@ -56,7 +56,7 @@ TEST(OpenStore, LeavesANewerDatabaseUntouched) {
         sql << "insert into migrations (version, name, applied_at) values (99, 'from the future', 0)";
     }
     const std::string before = read_file(folder / kDatabaseName);
-    EXPECT_FAILS(open_in(folder.path()), Errc::newer_version, "written by a newer Sallyport (tables version 99, this one knows 2)");
+    EXPECT_FAILS(open_in(folder.path()), Errc::newer_version, "written by a newer Sallyport (tables version 99, this one knows ");
     EXPECT_EQ(read_file(folder / kDatabaseName), before);
 }
 

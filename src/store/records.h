@@ -94,6 +94,20 @@ struct Route {
     friend bool operator==(const Route&, const Route&) = default;
 };
 
+// A public TCP port and where it leads.
+struct TcpRoute {
+    RouteId id{};
+    std::string listen{};  // ":1883", "127.0.0.1:1883"; unique
+    AgentId agent{};
+    std::string target{};
+    Enabled enabled = Enabled::yes;
+    bool tls = false;             // ends at the relay
+    bool proxy_protocol = false;  // the target is told the visitor's address
+    std::vector<std::string> allow{};  // networks; empty: everybody
+    WallTime created_at{};
+    friend bool operator==(const TcpRoute&, const TcpRoute&) = default;
+};
+
 struct AuditEntry {
     std::int64_t id = 0;  // rising
     WallTime at{};

@@ -61,6 +61,26 @@ struct RouteChange {
     std::optional<std::string> health_path{};  // empty: none any more
 };
 
+// `listen` and `allow` in the form that is to be compared: who asks has read them (relay/tcp_ports.h).
+struct TcpRouteSpec {
+    std::string listen{};
+    std::string target{};
+    Enabled enabled = Enabled::yes;
+    bool tls = false;
+    bool proxy_protocol = false;
+    std::vector<std::string> allow{};
+};
+
+// What is absent stays.
+struct TcpRouteChange {
+    std::optional<std::string> agent{};
+    std::optional<std::string> target{};
+    std::optional<Enabled> enabled{};
+    std::optional<bool> tls{};
+    std::optional<bool> proxy_protocol{};
+    std::optional<std::vector<std::string>> allow{};
+};
+
 struct AgentSpec {
     std::string name{};
     std::optional<std::uint32_t> concurrency_limit{};
@@ -134,6 +154,12 @@ public:
     Result<Route> find_route(std::string_view hostname, std::string_view path_prefix);
     Result<Route> set_route(const RouteId& id, const RouteChange& change, const Author& author);
     Result<Route> remove_route(const RouteId& id, const Author& author);
+
+    // TCP routes. conflict: another one listens there.
+    Result<TcpRoute> add_tcp_route(std::string_view agent, const TcpRouteSpec& spec, const Author& author);
+    Result<std::vector<TcpRoute>> list_tcp_routes();  // by listen
+    Result<TcpRoute> set_tcp_route(const RouteId& id, const TcpRouteChange& change, const Author& author);
+    Result<TcpRoute> remove_tcp_route(const RouteId& id, const Author& author);
 
     Result<Snapshot> load_snapshot();
     Result<std::vector<AuditEntry>> list_audit(std::size_t limit);  // newest first

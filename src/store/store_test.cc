@@ -71,6 +71,26 @@ TEST_F(StoreTest, RefusesWhatTheRulesForbid) {
     EXPECT_FAILS(store->add_route("nobody", {.hostname = "a.b"}, kOwner), Errc::not_found, "no agent");
 }
 
+TEST_F(StoreTest, KeepsTcpRoutes) {
+    add("home");
+    add("barn");
+    const auto mqtt = store->add_tcp_route("home", {.listen = ":1883", .target = "mqtt", .tls = true, .proxy_protocol = true, .allow = {"192.0.2.0/24", "::1"}}, kOwner);
+    EXPECT_OK(mqtt);
+    EXPECT_OK(store->add_tcp_route("barn", {.listen = "127.0.0.1:22", .target = "ssh"}, kOwner));
+    EXPECT_FAILS(store->add_tcp_route("barn", {.listen = ":1883", .target = "x"}, kOwner), Errc::conflict, ":1883");
+    EXPECT_FAILS(store->add_tcp_route("barn", {.listen = ":1", .target = "x", .allow = {"a b"}}, kOwner), Errc::invalid_argument, "network");
+    reopen();
+    EXPECT_EQ(store->list_tcp_routes()->back(), *mqtt);
+    const auto changed = store->set_tcp_route(mqtt->id, {.agent = "barn", .enabled = Enabled::no, .tls = false, .allow = std::vector<std::string>{}}, kOwner);
+    EXPECT_OK(changed);
+    EXPECT_EQ(changed->allow.size(), 0u);
+    EXPECT_EQ(store->list_tcp_routes()->back(), *changed);
+    EXPECT_OK(store->remove_tcp_route(mqtt->id, kOwner));
+    EXPECT_FAILS(store->remove_tcp_route(mqtt->id, kOwner), Errc::not_found, "TCP route");
+    EXPECT_OK(store->remove_agent("barn", kOwner));
+    EXPECT_THAT(store->list_tcp_routes().value(), IsEmpty());
+}
+
 TEST_F(StoreTest, ChangesAndRemovesAgents) {
     const auto home = add("home", CredentialKind::token, {{.hostname = "home.example.org"}});
     add("barn", CredentialKind::device);
