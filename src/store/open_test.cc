@@ -70,6 +70,7 @@ TEST(OpenStore, BringsTheTablesOfAnOlderReleaseUpToDate) {
         soci::session sql(soci::sqlite3, (folder / kDatabaseName).string());  // as version 1 left it
         sql << "alter table routes drop column health_path";
         sql << "alter table credentials drop column retires_at";
+        sql << "drop table tcp_routes";
         sql << "delete from migrations where version > 1";
     }
     auto store = open_store(folder.path());
