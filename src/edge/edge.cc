@@ -47,7 +47,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     }
 
     void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello) {
-        const std::string_view agent = context.routes->table->agent_for_server_name(hello.server_name);
+        const std::string_view agent = context.routes->agent_for_server_name(hello.server_name);
         Edge* home = agent.empty() || !choose_edge ? nullptr : choose_edge(agent);
         if (!home || home->impl_.get() == this) return begin_tls(std::move(connection), std::move(octets), hello.server_name);
         context.metrics.handed_over.add();
@@ -105,11 +105,7 @@ Edge::Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSetting
 Edge::~Edge() = default;
 
 void Edge::set_routes(std::shared_ptr<const RouteTable> routes) {
-    auto snapshot = std::make_shared<RouteSnapshot>();
-    for (const Route& route : routes->routes())
-        snapshot->counters.push_back(&impl_->context.metrics.route(route.id, route.hostname, route.path_prefix));
-    snapshot->table = std::move(routes);
-    impl_->context.routes = std::move(snapshot);
+    impl_->context.routes = std::move(routes);
 }
 
 void Edge::set_server_tls(std::shared_ptr<const ServerTls> tls) { impl_->tls = std::move(tls); }

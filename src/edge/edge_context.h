@@ -2,7 +2,6 @@
 #pragma once
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include "base/log.h"
 #include "edge/access_log.h"
@@ -16,14 +15,6 @@
 #include "net/loop.h"
 
 namespace sallyport {
-
-// The routes in force, with this loop's counters beside them. Requests hold the one they began with.
-struct RouteSnapshot {
-    std::shared_ptr<const RouteTable> table;
-    std::vector<RouteCounters*> counters;  // by RouteTable::index_of
-
-    RouteCounters& counters_of(const Route& route) const { return *counters[table->index_of(route)]; }
-};
 
 class VisitorConnection;
 
@@ -50,7 +41,7 @@ struct EdgeContext {
     AccessLog access_log;
     BoundedLines error_lines;
     OriginFarewells farewells;
-    std::shared_ptr<const RouteSnapshot> routes;
+    std::shared_ptr<const RouteTable> routes;  // in force; requests hold the one they began with
     PasswordChecker* passwords = nullptr;  // shared by all loops; without one no password is ever right
     bool draining = false;  // an answer that begins is its connection's last, and says so
     bool hurried = false;   // and so is one that has begun; idle connections are closed

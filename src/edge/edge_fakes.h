@@ -209,11 +209,7 @@ public:
     }
 
     void set_routes(std::vector<Route> routes) {
-        auto snapshot = std::make_shared<RouteSnapshot>();
-        snapshot->table = std::make_shared<RouteTable>(std::move(routes));
-        for (const Route& route : snapshot->table->routes())
-            snapshot->counters.push_back(&context.metrics.route(route.id, route.hostname, route.path_prefix));
-        context.routes = std::move(snapshot);
+        context.routes = std::make_shared<const RouteTable>(std::move(routes));
     }
     // One route: home.example -> agent "a1", target "ha".
     static Route usual_route() {

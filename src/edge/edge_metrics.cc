@@ -32,14 +32,12 @@ std::string_view name_of(PolicyRefusal reason) {
 }
 
 RouteCounters& EdgeMetrics::route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix) {
+    if (const auto found = routes_.find(route_id); found != routes_.end()) return *found->second;
+    auto made = std::make_unique<RouteCounters>();
+    made->hostname = hostname;
+    made->path_prefix = path_prefix;
     const std::lock_guard lock(mutex_);
-    auto& counters = routes_[route_id];
-    if (!counters) {
-        counters = std::make_unique<RouteCounters>();
-        counters->hostname = hostname;
-        counters->path_prefix = path_prefix;
-    }
-    return *counters;
+    return *routes_.emplace(route_id, std::move(made)).first->second;
 }
 
 TcpRouteCounters& EdgeMetrics::tcp_route(const std::string& route_id, const std::string& listen) {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/counter.h"
 #include "base/octets.h"
@@ -56,7 +57,7 @@ public:
     std::array<Counter, kHandshakeRefusals> handshakes_refused;  // by HandshakeRefusal
     std::array<Counter, kPolicyRefusals> policy_refused;         // by PolicyRefusal
 
-    // The counters of a route, made when first asked for. On the loop.
+    // The counters of a route, made when first asked for: routes that nobody asks for have none. On the loop.
     RouteCounters& route(const std::string& route_id, const std::string& hostname, const std::string& path_prefix);
 
     TcpRouteCounters& tcp_route(const std::string& route_id, const std::string& listen);
@@ -75,8 +76,8 @@ public:
     }
 
 private:
-    mutable std::mutex mutex_;  // guards the map, not the counters
-    std::map<std::string, std::unique_ptr<RouteCounters>> routes_;
+    mutable std::mutex mutex_;  // guards the map, not the counters; the loop, which alone changes it, reads without
+    std::unordered_map<std::string, std::unique_ptr<RouteCounters>> routes_;
     std::map<std::string, std::unique_ptr<TcpRouteCounters>> tcp_routes_;
 };
 

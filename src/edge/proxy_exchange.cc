@@ -72,20 +72,21 @@ bool ProxyExchange::find_route() {
     RequestHead& head = visitor_.request();
     if (head.authority.empty()) head.authority = visitor_.server_name();  // HTTP/1.0 without Host
     drop_root_dot(head.authority);
-    if (snapshot_ != context_.routes) {
-        snapshot_ = context_.routes;
+    if (routes_ != context_.routes) {
+        routes_ = context_.routes;
         authority_.clear();
+        counted_ = nullptr;
     }
     if (authority_.empty() || authority_ != head.authority) {
         site_ = nullptr;
         authority_ = head.authority;
         const Result<Authority> authority = parse_authority(authority_);
         host_ = authority ? authority->host : std::string();
-        if (authority) site_ = snapshot_->table->site(host_);
+        if (authority) site_ = routes_->site(host_);
     }
     route_ = site_ ? RouteTable::find(*site_, head.path()) : nullptr;
     const bool other_name = host_ != visitor_.server_name();
-    const std::string_view claimed = other_name ? snapshot_->table->agent_for_server_name(visitor_.server_name()) : std::string_view{};
+    const std::string_view claimed = other_name ? routes_->agent_for_server_name(visitor_.server_name()) : std::string_view{};
     if (!route_ || !route_->enabled) {
         context_.metrics.unknown_host.add();
         // On a connection that was made for another name, that connection may be all that is wrong.
@@ -98,7 +99,11 @@ bool ProxyExchange::find_route() {
         fail(problem::kMisdirected);
         return false;
     }
-    visitor_.count_for(&snapshot_->counters_of(*route_));
+    if (counted_ != route_) {
+        counted_ = route_;
+        counters_ = &context_.metrics.route(route_->id, route_->hostname, route_->path_prefix);
+    }
+    visitor_.count_for(counters_);
     return true;
 }
 

@@ -84,13 +84,15 @@ private:
     VisitorRequest& visitor_;
 
     // Of the last request's host, so that the next one to the same host needs no look-up.
-    std::shared_ptr<const RouteSnapshot> snapshot_;
+    std::shared_ptr<const RouteTable> routes_;
     std::string authority_;
     std::string host_;
     const RouteTable::Site* site_ = nullptr;
+    const Route* counted_ = nullptr;  // whose counters_ are
+    RouteCounters* counters_ = nullptr;
 
     Stage stage_ = Stage::none;
-    const Route* route_ = nullptr;  // in snapshot_
+    const Route* route_ = nullptr;  // in routes_
     std::shared_ptr<const AgentView> agent_;
     std::unique_ptr<PasswordChecker::Question> question_;
     std::unique_ptr<Origins::Wait> wait_;

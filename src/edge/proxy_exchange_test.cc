@@ -51,12 +51,15 @@ TEST_F(ProxyExchangeTest, PassesARequestAndItsAnswerInOneSend) {
 TEST_F(ProxyExchangeTest, CountsRequestsByRouteAndStatusClass) {
     edge->say("POST / HTTP/1.1\r\nHost: home.example\r\nContent-Length: 3\r\n\r\nabc");
     origin().say(kHello);
-    edge->context.metrics.for_each_route([](std::string_view id, const RouteCounters& counters) {
+    std::size_t routes = 0;
+    edge->context.metrics.for_each_route([&](std::string_view id, const RouteCounters& counters) {
+        ++routes;
         EXPECT_EQ(id, "r1");
         EXPECT_EQ(counters.requests[2].value(), 1u);
         EXPECT_EQ(counters.octets_in.value(), 3u);
         EXPECT_EQ(counters.octets_out.value(), 5u);
     });
+    EXPECT_EQ(routes, 1u);
 }
 
 TEST_F(ProxyExchangeTest, ServesTheSameHoweverTheRequestIsCut) {

@@ -1,29 +1,30 @@
 // route_table.h: all routes, ready to be asked: exact hostname, else wildcard of one label, then the longest path prefix.
-// Immutable, so every loop may read one; a change builds a new one. Asking costs hash look-ups only: one or two for the
-// name, and one for each path segment that some route of that name goes on with, however many routes there are.
+// Every loop may read one; a change makes another that shares all but the changed name with it, so it costs the same however
+// many routes there are. So does asking: one or two look-ups for the name, and one for each path segment that some route of
+// that name goes on with.
 #pragma once
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "base/shared_map.h"
 #include "edge/route.h"
 
 namespace sallyport {
 
 class RouteTable {
 public:
-    // The routes of one hostname pattern. Lives as long as the table.
+    // The routes of one hostname pattern. Lives as long as any table that has it.
     class Site;
 
     // Of two routes for the same hostname and prefix the first counts.
     explicit RouteTable(std::vector<Route> routes = {});
-    ~RouteTable();
-    RouteTable(const RouteTable&) = delete;
-    RouteTable& operator=(const RouteTable&) = delete;
+
+    // For who makes the next table, out of a copy of this one: the routes of one hostname pattern ("*.example.org" as such), and
+    // others instead of them. They all have that hostname.
+    std::vector<Route> routes_of(const std::string& hostname) const;
+    void set_routes_of(const std::string& hostname, std::vector<Route> routes);
 
     // `host`: lower-case, without port. Null if no route names it.
     const Site* site(std::string_view host) const;
@@ -36,18 +37,12 @@ public:
     // Only a hint for choosing a loop.
     std::string_view agent_for_server_name(std::string_view server_name) const;
 
-    const std::vector<Route>& routes() const { return routes_; }
-    std::size_t index_of(const Route& route) const { return static_cast<std::size_t>(&route - routes_.data()); }
+    // Hostnames of all routes, wildcards included, each once.
+    std::vector<std::string> hostnames() const;
 
 private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
-    using Sites = std::unordered_map<std::string, std::unique_ptr<Site>, Hash, std::equal_to<>>;
-    std::vector<Route> routes_;
-    Sites exact_;
-    Sites wildcard_;  // by what stands behind "*."
+    SharedMap<std::shared_ptr<const Site>> exact_;
+    SharedMap<std::shared_ptr<const Site>> wildcard_;  // by what stands behind "*."
 };
 
 }  // namespace sallyport

@@ -87,6 +87,26 @@ TEST(RouteTable, FindsDisabledRoutesInsteadOfTheShorterPrefix) {
     EXPECT_FALSE(table.find("h.example", "/off/x")->enabled);
 }
 
+TEST(RouteTable, ChangesOneNameAndLeavesTheTableBeforeAsItWas) {
+    const RouteTable before = make_table();
+    RouteTable after = before;
+    after.set_routes_of("home.example.org", {make_route("home.example.org", "/", "new")});
+    after.set_routes_of("*.example.org", {});
+    after.set_routes_of("*.example.com", {make_route("*.example.com", "/", "com")});
+    EXPECT_EQ(before.find("home.example.org", "/api")->agent_id, "api");
+    EXPECT_EQ(before.find("x.example.org", "/")->agent_id, "wild");
+    EXPECT_FALSE(before.find("x.example.com", "/"));
+    EXPECT_EQ(after.find("home.example.org", "/api")->agent_id, "new");
+    EXPECT_FALSE(after.find("x.example.org", "/"));
+    EXPECT_EQ(after.find("x.example.com", "/")->agent_id, "com");
+    EXPECT_EQ(after.find("only.example.net", "/deep/er"), before.find("only.example.net", "/deep/er"));  // shared
+    EXPECT_EQ(before.routes_of("home.example.org").size(), 5u);
+    EXPECT_EQ(after.routes_of("*.example.com").size(), 1u);
+    EXPECT_TRUE(after.routes_of("*.example.org").empty());
+    const std::vector<std::string> expected{"*.example.com", "home.example.org", "only.example.net"};
+    EXPECT_EQ(after.hostnames(), expected);
+}
+
 TEST(RouteTable, EmptyFindsNothing) { EXPECT_EQ(RouteTable().find("h.example", "/"), nullptr); }
 
 }  // namespace

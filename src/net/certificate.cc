@@ -63,6 +63,52 @@ std::vector<std::string> names_of(X509& certificate) {
     return result;
 }
 
+Result<Certificate> sign_with(EVP_PKEY& key, const std::vector<std::string>& names) {
+    const X509Ptr certificate(X509_new());
+    if (!certificate) return fail(Errc::tls, "make a certificate: " + openssl_reason());
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    std::array<unsigned char, 16> serial{};
+    RAND_bytes(serial.data(), serial.size());
+    serial[0] &= 0x7f;
+    const std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> number(BN_bin2bn(serial.data(), serial.size(), nullptr));
+    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
+    constexpr long kDay = 24 * 60 * 60;
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3650 * kDay);
+    X509_set_pubkey(certificate.get(), &key);
+    X509_NAME* subject = X509_get_subject_name(certificate.get());
+    // A common name has at most 64 octets (RFC 5280 A.1); the names that count are the alternative ones.
+    const std::string common = names.empty() || names.front().size() > 64 ? "sallyport" : names.front();
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1,
+                               -1, 0);
+    X509_set_issuer_name(certificate.get(), subject);
+
+    std::string alternatives;
+    for (const std::string& name : names) {
+        if (!alternatives.empty()) alternatives += ',';
+        alternatives += SocketAddress::parse(name, 0) ? "IP:" : "DNS:";
+        alternatives += name;
+    }
+    const auto extend = [&](int what, const std::string& value) {
+        X509V3_CTX context;
+        X509V3_set_ctx_nodb(&context);
+        X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
+        const std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>> extension(
+            X509V3_EXT_conf_nid(nullptr, &context, what, value.c_str()));
+        return extension && X509_add_ext(certificate.get(), extension.get(), -1) == 1;
+    };
+    const bool extended = (alternatives.empty() || extend(NID_subject_alt_name, alternatives)) &&
+                          extend(NID_basic_constraints, "critical,CA:TRUE") && extend(NID_subject_key_identifier, "hash");
+    if (!extended) return fail(Errc::tls, "certificate for " + alternatives + ": " + openssl_reason());
+    if (X509_sign(certificate.get(), &key, EVP_PKEY_is_a(&key, "ED25519") == 1 ? nullptr : EVP_sha256()) == 0)
+        return fail(Errc::tls, "sign a certificate: " + openssl_reason());
+
+    const Bio chain(BIO_new(BIO_s_mem())), secret(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509(chain.get(), certificate.get());
+    PEM_write_bio_PKCS8PrivateKey(secret.get(), &key, nullptr, nullptr, 0, nullptr, nullptr);
+    return Certificate{text_of(*chain), text_of(*secret), names_of(*certificate)};
+}
+
 }  // namespace
 
 Result<ParsedCertificate> parse_certificate(const Certificate& certificate) {
@@ -98,49 +144,14 @@ Result<Certificate> load_certificate(const std::filesystem::path& certificate, c
 
 Result<Certificate> make_self_signed(KeyType type, const std::vector<std::string>& names) {
     const PrivateKey key(type == KeyType::p256 ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-    const X509Ptr certificate(X509_new());
-    if (!key || !certificate) return fail(Errc::tls, "make a key: " + openssl_reason());
-    X509_set_version(certificate.get(), X509_VERSION_3);
-    std::array<unsigned char, 16> serial{};
-    RAND_bytes(serial.data(), serial.size());
-    serial[0] &= 0x7f;
-    const std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> number(BN_bin2bn(serial.data(), serial.size(), nullptr));
-    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
-    constexpr long kDay = 24 * 60 * 60;
-    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
-    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3650 * kDay);
-    X509_set_pubkey(certificate.get(), key.get());
-    X509_NAME* subject = X509_get_subject_name(certificate.get());
-    // A common name has at most 64 octets (RFC 5280 A.1); the names that count are the alternative ones.
-    const std::string common = names.empty() || names.front().size() > 64 ? "sallyport" : names.front();
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1,
-                               -1, 0);
-    X509_set_issuer_name(certificate.get(), subject);
+    if (!key) return fail(Errc::tls, "make a key: " + openssl_reason());
+    return sign_with(*key, names);
+}
 
-    std::string alternatives;
-    for (const std::string& name : names) {
-        if (!alternatives.empty()) alternatives += ',';
-        alternatives += SocketAddress::parse(name, 0) ? "IP:" : "DNS:";
-        alternatives += name;
-    }
-    const auto extend = [&](int what, const std::string& value) {
-        X509V3_CTX context;
-        X509V3_set_ctx_nodb(&context);
-        X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
-        const std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>> extension(
-            X509V3_EXT_conf_nid(nullptr, &context, what, value.c_str()));
-        return extension && X509_add_ext(certificate.get(), extension.get(), -1) == 1;
-    };
-    const bool extended = (alternatives.empty() || extend(NID_subject_alt_name, alternatives)) &&
-                          extend(NID_basic_constraints, "critical,CA:TRUE") && extend(NID_subject_key_identifier, "hash");
-    if (!extended) return fail(Errc::tls, "certificate for " + alternatives + ": " + openssl_reason());
-    if (X509_sign(certificate.get(), key.get(), type == KeyType::p256 ? EVP_sha256() : nullptr) == 0)
-        return fail(Errc::tls, "sign a certificate: " + openssl_reason());
-
-    const Bio chain(BIO_new(BIO_s_mem())), secret(BIO_new(BIO_s_mem()));
-    PEM_write_bio_X509(chain.get(), certificate.get());
-    PEM_write_bio_PKCS8PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-    return Certificate{text_of(*chain), text_of(*secret), names_of(*certificate)};
+Result<Certificate> sign_anew(const Certificate& self_signed, const std::vector<std::string>& names) {
+    const auto parsed = parse_certificate(self_signed);
+    if (!parsed) return std::unexpected(parsed.error());
+    return sign_with(*parsed->key, names);
 }
 
 std::string pin_of(X509& certificate) {

@@ -22,6 +22,8 @@ Result<Certificate> load_certificate(const std::filesystem::path& certificate, c
 enum class KeyType { p256, ed25519 };
 // Makes a key and a certificate signed by itself, valid for ten years from a day ago.
 Result<Certificate> make_self_signed(KeyType type, const std::vector<std::string>& names);
+// Another certificate for the key of one signed by itself.
+Result<Certificate> sign_anew(const Certificate& self_signed, const std::vector<std::string>& names);
 
 // SHA-256 of the certificate's SubjectPublicKeyInfo, base64url: the pin (RFC 7469 2.4 hashes the same octets).
 Result<std::string> pin_of_certificate(std::string_view chain_pem);

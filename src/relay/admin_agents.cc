@@ -1,6 +1,7 @@
 #include "relay/admin_agents.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/encoding.h"
 #include "store/credential.h"
@@ -14,25 +15,23 @@ namespace {
 
 namespace json = boost::json;
 
-json::array routes_of(const store::Agent& agent, const std::vector<store::Route>& routes, PublicPort port) {
+json::object describe(const store::Agent& agent, const LiveAgent* live, const std::vector<store::Route>& routes, PublicPort port) {
+    json::object described = to_json(agent, live);
     json::array listed;
-    for (const store::Route& route : routes)
-        if (route.agent == agent.id) listed.push_back(to_json(route, agent.name, port));
-    return listed;
-}
-
-ApiResult<json::object> describe(AdminCall& call, const store::Agent& agent) {
-    const auto routes = call.store.list_routes();
-    if (!routes) return told(routes);
-    json::object described = to_json(agent, call.live_agent(agent.id));
-    described["routes"] = routes_of(agent, *routes, call.facts.port);
+    for (const store::Route& route : routes) listed.push_back(to_json(route, agent.name, port));
+    described["routes"] = std::move(listed);
     return described;
 }
 
+ApiResult<json::object> describe(AdminCall& call, const store::Agent& agent) {
+    const auto routes = call.store.list_routes(agent.id);
+    if (!routes) return told(routes);
+    return describe(agent, call.live_agent(agent.id), *routes, call.facts.port);
+}
+
 Result<std::string> url_for_codes_of(AdminCall& call, const store::Agent& agent) {
-    auto routes = call.store.list_routes();
+    const auto routes = call.store.list_routes(agent.id);
     if (!routes) return std::unexpected(routes.error());
-    std::erase_if(*routes, [&](const store::Route& route) { return route.agent != agent.id; });
     return enrolment_url(call.facts, *routes);
 }
 
@@ -115,12 +114,11 @@ AdminAnswered list_agents(AdminCall& call) {
     const auto routes = call.store.list_routes();
     if (!agents) return told(agents);
     if (!routes) return told(routes);
+    std::unordered_map<std::string, std::vector<store::Route>> routes_of;
+    for (const store::Route& route : *routes) routes_of[route.agent.text].push_back(route);
     json::array listed;
-    for (const store::Agent& agent : *agents) {
-        json::object described = to_json(agent, call.live_agent(agent.id));
-        described["routes"] = routes_of(agent, *routes, call.facts.port);
-        listed.push_back(std::move(described));
-    }
+    for (const store::Agent& agent : *agents)
+        listed.push_back(describe(agent, call.live_agent(agent.id), routes_of[agent.id.text], call.facts.port));
     return AdminAnswer{200, json::object{{"agents", std::move(listed)}}};
 }
 
@@ -165,7 +163,7 @@ AdminAnswered add_agent(AdminCall& call) {
         if (const auto revoked = call.store.revoke_credential(added->issued.credential.id, call.author()); !revoked)
             return told(revoked);
     }
-    call.host.refresh(call.store);
+    call.host.refresh(call.store, {added->agent.id});
     auto described = describe(call, added->agent);
     if (!described) return std::unexpected(described.error());
     answer["agent"] = std::move(*described);
@@ -184,7 +182,7 @@ AdminAnswered change_agent(AdminCall& call) {
         agent = call.store.set_agent_enabled(agent->name, *enabled ? store::Enabled::yes : store::Enabled::no, call.author());
     if (agent && limit) agent = call.store.set_agent_limit(agent->name, limit, call.author());
     if (!agent) return told(agent);
-    call.host.refresh(call.store);
+    call.host.refresh(call.store, {agent->id});
     auto described = describe(call, *agent);
     if (!described) return std::unexpected(described.error());
     return AdminAnswer{200, json::object{{"agent", std::move(*described)}}};
@@ -194,7 +192,7 @@ AdminAnswered remove_agent(AdminCall& call) {
     const auto agent = find_agent(call, call.arguments[0]);
     const auto removed = agent ? call.store.remove_agent(agent->name, call.author()) : agent;
     if (!removed) return told(removed);
-    call.host.refresh(call.store);
+    call.host.refresh(call.store, {removed->id});
     return AdminAnswer{200, json::object{{"removed", removed->name}}};
 }
 
@@ -212,7 +210,7 @@ AdminAnswered rotate_agent(AdminCall& call) {
         if (const auto url = url_for_codes_of(call, *agent); !url) return told(url);
     const auto issued = call.store.rotate_agent(agent->name, kind, keep_old, call.author());
     if (!issued) return told(issued);
-    call.host.refresh(call.store);
+    call.host.refresh(call.store, {agent->id});
     json::object answer;
     auto described = describe(call, *agent);
     if (!described) return std::unexpected(described.error());

@@ -15,23 +15,27 @@ namespace json = boost::json;
 
 constexpr std::string_view kPrefix = "/api/v1/";
 
+// Which connected agents an endpoint wants to know: gathering ten thousand for the change of one would take longer than it.
+enum class Live { none, named, all };  // named: by the first {} of the path
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;  // behind /api/v1/; {} stands for one segment
     AdminAnswered (*run)(AdminCall&);
+    Live live = Live::none;
 };
 constexpr std::array kEndpoints{
-    Endpoint{"GET", "status", show_status},
+    Endpoint{"GET", "status", show_status, Live::all},
     Endpoint{"GET", "audit", show_audit},
     Endpoint{"POST", "reload", reload},
     Endpoint{"POST", "backup", backup},
-    Endpoint{"GET", "agents", list_agents},
+    Endpoint{"GET", "agents", list_agents, Live::all},
     Endpoint{"POST", "agents", add_agent},
-    Endpoint{"GET", "agents/{}", show_agent},
-    Endpoint{"PATCH", "agents/{}", change_agent},
-    Endpoint{"DELETE", "agents/{}", remove_agent},
-    Endpoint{"POST", "agents/{}/rotate", rotate_agent},
-    Endpoint{"POST", "agents/{}/takeover", take_over_agent},
+    Endpoint{"GET", "agents/{}", show_agent, Live::named},
+    Endpoint{"PATCH", "agents/{}", change_agent, Live::named},
+    Endpoint{"DELETE", "agents/{}", remove_agent, Live::named},
+    Endpoint{"POST", "agents/{}/rotate", rotate_agent, Live::named},
+    Endpoint{"POST", "agents/{}/takeover", take_over_agent, Live::named},
     Endpoint{"GET", "routes", list_routes},
     Endpoint{"POST", "routes", add_route},
     Endpoint{"GET", "routes/{}", show_route},
@@ -59,7 +63,12 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
     return arguments;
 }
 
-AdminAnswered run(const LocalRequest& request, store::Store& store, const std::vector<LiveAgent>& live, AdminHost& host) {
+struct Found {
+    const Endpoint* endpoint;
+    std::vector<std::string> arguments;
+};
+
+ApiResult<Found> find_endpoint(const LocalRequest& request) {
     std::string_view path = request.path;
     if (!path.starts_with(kPrefix)) return api_fail(404, "not_found", "the API begins with " + std::string(kPrefix));
     path.remove_prefix(kPrefix.size());
@@ -68,14 +77,19 @@ AdminAnswered run(const LocalRequest& request, store::Store& store, const std::v
         auto arguments = match(endpoint.path, path);
         if (!arguments) continue;
         known_path = true;
-        if (endpoint.method != request.method) continue;
-        auto body = parse_body(request.content);
-        if (!body) return std::unexpected(body.error());
-        AdminCall call{store, live, host, host.facts(), std::move(*arguments), std::move(*body)};
-        return endpoint.run(call);
+        if (endpoint.method == request.method) return Found{&endpoint, std::move(*arguments)};
     }
     if (known_path) return api_fail(405, "method_not_allowed", "that path knows no " + request.method);
     return api_fail(404, "not_found", "no such path; see " + std::string(kPrefix) + "openapi.json");
+}
+
+AdminAnswered run(const LocalRequest& request, store::Store& store, const std::vector<LiveAgent>& live, AdminHost& host) {
+    auto found = find_endpoint(request);
+    if (!found) return std::unexpected(found.error());
+    auto body = parse_body(request.content);
+    if (!body) return std::unexpected(body.error());
+    AdminCall call{store, live, host, host.facts(), std::move(found->arguments), std::move(*body)};
+    return found->endpoint->run(call);
 }
 
 }  // namespace
@@ -112,13 +126,18 @@ void AdminApi::handle(LocalRequest request, Reply reply) {
         response.content = kOpenApiDocument;
         return reply(std::move(response));
     }
-    agents_.collect_live([this, request = std::move(request), reply = std::move(reply)](std::vector<LiveAgent> live) mutable {
+    const auto found = find_endpoint(request);
+    const Live wanted = found ? found->endpoint->live : Live::none;
+    const std::string name = wanted == Live::named ? found->arguments[0] : "";
+    auto answer = [this, request = std::move(request), reply = std::move(reply)](std::vector<LiveAgent> live) mutable {
         // A job that can't be queued dies with its reply, which the edge then answers with 500.
         (void)store_.submit([this, request = std::move(request), reply = std::move(reply),
                              live = std::move(live)](store::Store& store) mutable {
             reply(answer_admin(request, store, live, host_));
         });
-    });
+    };
+    if (wanted == Live::none) return answer({});
+    agents_.collect_live(name, std::move(answer));
 }
 
 }  // namespace sallyport::relay

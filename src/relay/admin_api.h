@@ -35,7 +35,8 @@ public:
     };
     virtual Facts facts() = 0;
     virtual std::size_t open_connections() = 0;
-    virtual void refresh(store::Store& store) = 0;  // after a change: every loop gets a new directory
+    // After a change to an agent, its credentials or its routes: every loop gets a directory with it.
+    virtual void refresh(store::Store& store, const std::vector<store::AgentId>& changed) = 0;
     // Reads the configuration and certificates anew. What can't change while running is named; on an error nothing changed.
     virtual Result<std::vector<std::string>> reload(store::Store& store) = 0;
     virtual Result<std::vector<store::BackupFile>> backup_files() = 0;

@@ -20,7 +20,7 @@ class Host final : public AdminHost {
 public:
     Facts facts() override { return given; }
     std::size_t open_connections() override { return 3; }
-    void refresh(store::Store&) override { ++refreshed; }
+    void refresh(store::Store&, const std::vector<store::AgentId>&) override { ++refreshed; }
     Result<std::vector<std::string>> reload(store::Store&) override {
         if (broken) return fail(Errc::invalid_config, "relay.yaml:1: broken");
         return std::vector<std::string>{"threads changes at the next start"};

@@ -1,12 +1,12 @@
 #include "relay/admin_call.h"
 
-#include <algorithm>
-
 namespace sallyport::relay {
 
-const LiveAgent* AdminCall::live_agent(const store::AgentId& id) const {
-    const auto found = std::ranges::find(live, id.text, &LiveAgent::agent_id);
-    return found == live.end() ? nullptr : &*found;
+const LiveAgent* AdminCall::live_agent(const store::AgentId& id) {
+    if (live_by_id.empty())
+        for (const LiveAgent& one : live) live_by_id.emplace(one.agent_id, &one);
+    const auto found = live_by_id.find(id.text);
+    return found == live_by_id.end() ? nullptr : found->second;
 }
 
 Result<store::Agent> find_agent(AdminCall& call, const std::string& name) {

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/admin_api.h"
@@ -18,9 +20,10 @@ struct AdminCall {
     AdminHost::Facts facts;
     std::vector<std::string> arguments;  // what stands for the {} of the path
     boost::json::object body;
+    std::unordered_map<std::string_view, const LiveAgent*> live_by_id{};  // of `live`; made when first asked
 
     store::Author author() const { return {"admin-socket", wall_now()}; }
-    const LiveAgent* live_agent(const store::AgentId& id) const;  // null: not connected
+    const LiveAgent* live_agent(const store::AgentId& id);  // null: not connected
 };
 
 struct AdminAnswer {

@@ -55,7 +55,7 @@ AdminAnswered add_route(AdminCall& call) {
     if (const auto checked = store::check_target(spec.target); !checked) return told(checked, "target");
 
     const auto added = call.store.add_route(agent, spec, call.author());
-    if (added) call.host.refresh(call.store);
+    if (added) call.host.refresh(call.store, {added->agent});
     return answer_route(call, 201, added);
 }
 
@@ -73,15 +73,17 @@ AdminAnswered change_route(AdminCall& call) {
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
     if (change.health_path && !change.health_path->empty())
         if (const auto checked = store::check_health_path(*change.health_path); !checked) return told(checked, "health_path");
-    const auto changed = call.store.set_route(store::RouteId{call.arguments[0]}, change, call.author());
-    if (changed) call.host.refresh(call.store);
+    const store::RouteId id{call.arguments[0]};
+    const auto before = call.store.find_route(id);
+    const auto changed = before ? call.store.set_route(id, change, call.author()) : before;
+    if (changed) call.host.refresh(call.store, {before->agent, changed->agent});  // it may lead to another agent now
     return answer_route(call, 200, changed);
 }
 
 AdminAnswered remove_route(AdminCall& call) {
     const auto removed = call.store.remove_route(store::RouteId{call.arguments[0]}, call.author());
     if (!removed) return told(removed);
-    call.host.refresh(call.store);
+    call.host.refresh(call.store, {removed->agent});
     return AdminAnswer{200, json::object{{"removed", removed->id.text}}};
 }
 

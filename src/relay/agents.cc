@@ -7,14 +7,19 @@ Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& 
     for (Loop* loop : loops) loops_.push_back(std::make_unique<LoopAgents>(*loop, *this, log, settings));
 }
 
-void Agents::set_directory(const DirectoryPtr& directory) {
+void Agents::set_directory(const DirectoryPtr& directory, const std::vector<store::AgentId>* changed) {
+    using Changed = std::shared_ptr<const std::vector<store::AgentId>>;
+    const Changed shared = changed ? std::make_shared<const std::vector<store::AgentId>>(*changed) : nullptr;
     {
         // Gates that no loop holds belong to agents that are gone, or were never online since.
         const std::lock_guard lock(mutex_);
-        std::erase_if(gates_, [](const auto& item) { return item.second.use_count() == 1; });
+        if (!changed) std::erase_if(gates_, [](const auto& item) { return item.second.use_count() == 1; });
+        else
+            for (const store::AgentId& agent : *changed)
+                if (const auto gate = gates_.find(agent.text); gate != gates_.end() && gate->second.use_count() == 1) gates_.erase(gate);
     }
     for (const auto& agents : loops_)
-        agents->loop().post([&agents = *agents, directory] { agents.set_directory(directory); });
+        agents->loop().post([&agents = *agents, directory, shared] { agents.set_directory(directory, shared.get()); });
 }
 
 void Agents::set_limits(const TunnelSettings& settings, std::size_t most_links) {
@@ -28,7 +33,7 @@ void Agents::prefer_newcomer(const std::string& agent_id, const std::string& pee
     home.loop().post([&home, agent_id, peer] { home.prefer_newcomer(agent_id, peer); });
 }
 
-void Agents::collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done) {
+void Agents::collect_live(std::string agent_name, std::move_only_function<void(std::vector<LiveAgent>)> done) {
     struct Gathering {
         std::mutex mutex;
         std::vector<LiveAgent> found;
@@ -39,10 +44,10 @@ void Agents::collect_live(std::move_only_function<void(std::vector<LiveAgent>)> 
     gathering->missing = loops_.size();
     gathering->done = std::move(done);
     for (const auto& agents : loops_)
-        agents->loop().post([gathering, &agents = *agents] {
+        agents->loop().post([gathering, &agents = *agents, agent_name] {
             {
                 const std::lock_guard lock(gathering->mutex);
-                agents.append_live(gathering->found);
+                agents.append_live(agent_name, gathering->found);
                 if (--gathering->missing > 0) return;
             }
             gathering->done(std::move(gathering->found));

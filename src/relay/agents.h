@@ -28,8 +28,9 @@ public:
     std::size_t size() const { return loops_.size(); }
     LoopAgents& at(std::size_t index) { return *loops_[index]; }
 
-    // Gives every loop the new directory; they have it before anything posted to them later.
-    void set_directory(const DirectoryPtr& directory);
+    // Gives every loop the new directory; they have it before anything posted to them later. `changed`: the agents in which
+    // it differs from the one before; null: any.
+    void set_directory(const DirectoryPtr& directory, const std::vector<store::AgentId>* changed = nullptr);
 
     // From now on; what is connected stays.
     void set_limits(const TunnelSettings& settings, std::size_t most_links);
@@ -37,8 +38,8 @@ public:
     // See LoopAgents::prefer_newcomer.
     void prefer_newcomer(const std::string& agent_id, const std::string& peer);
 
-    // Asks all loops for what is connected; `done` runs on one of them.
-    void collect_live(std::move_only_function<void(std::vector<LiveAgent>)> done);
+    // Asks all loops for what is connected, or for the one agent of that name if it is; `done` runs on one of them.
+    void collect_live(std::string agent_name, std::move_only_function<void(std::vector<LiveAgent>)> done);
 
 private:
     friend class LoopAgents;

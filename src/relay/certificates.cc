@@ -35,10 +35,7 @@ Result<std::shared_ptr<const ServerTls>> Certificates::configure(const RelayConf
         std::vector<std::string> names = own_names(config);
         add_names(names, hostnames);
         auto tls = sign(std::move(names));
-        if (tls) {
-            self_signed_ = true;
-            own_names_ = own_names(config);
-        }
+        if (tls) self_signed_ = true;
         return tls;
     }
     std::vector<Certificate> loaded;
@@ -54,11 +51,9 @@ Result<std::shared_ptr<const ServerTls>> Certificates::configure(const RelayConf
 
 Result<std::shared_ptr<const ServerTls>> Certificates::follow(const std::vector<std::string>& hostnames) {
     if (!self_signed_) return nullptr;
-    std::vector<std::string> names = own_names_;
+    std::vector<std::string> names = covered_;
     add_names(names, hostnames);
-    const bool covered = std::ranges::all_of(
-        names, [&](const std::string& name) { return std::ranges::find(covered_, name) != covered_.end(); });
-    if (covered) return nullptr;
+    if (names.size() == covered_.size()) return nullptr;
     return sign(std::move(names));
 }
 

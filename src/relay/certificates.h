@@ -25,7 +25,8 @@ public:
     // Reads the configured files. On an error nothing changes.
     Result<std::shared_ptr<const ServerTls>> configure(const RelayConfig& config, const std::vector<std::string>& hostnames);
 
-    // After a change of routes: something new if the self-signed certificate lacks a hostname, else null.
+    // After a change of routes: something new if the self-signed certificate lacks one of these hostnames, else null. It keeps
+    // its key, and until the next start or reload the names of routes that are gone.
     Result<std::shared_ptr<const ServerTls>> follow(const std::vector<std::string>& hostnames);
 
 private:
@@ -37,7 +38,6 @@ private:
     Certificate identity_;
     std::string pin_;
     bool self_signed_ = false;
-    std::vector<std::string> own_names_;  // the relay's, whatever the routes are
     std::vector<std::string> covered_;    // by the self-signed certificate
 };
 

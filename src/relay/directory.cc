@@ -1,6 +1,7 @@
 #include "relay/directory.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace sallyport::relay {
 namespace {
@@ -30,53 +31,114 @@ Route convert(const store::Route& stored, const store::Agent& agent) {
     return route;
 }
 
-template <class Map>
-auto find_in(const Map& map, std::string_view key) -> const typename Map::mapped_type* {
-    const auto found = map.find(key);
-    return found == map.end() ? nullptr : &found->second;
+void insert_key_of(const std::shared_ptr<const store::Credential>& credential, auto&& insert) {
+    if (credential->public_key) insert(std::string(as_text(*credential->public_key)), credential);
 }
 
 }  // namespace
 
-Directory::Directory(store::Snapshot snapshot, PublicPort port) {
-    for (store::Agent& agent : snapshot.agents) agents_.emplace(agent.id.text, std::move(agent));
-    for (store::Credential& credential : snapshot.credentials) {
-        if (credential.public_key) key_credentials_.emplace(as_text(*credential.public_key), credential.id.text);
-        credentials_.emplace(credential.id.text, std::move(credential));
-    }
+// Notes hostnames and notices of the agent's routes, and gives those as the edge wants them.
+std::vector<Route> Directory::take_routes(Known& known, const std::vector<store::Route>& stored, PublicPort port) {
     std::vector<Route> routes;
-    for (const store::Route& stored : snapshot.routes) {
-        const store::Agent* owner = agent(stored.agent.text);
-        if (!owner) continue;  // the store removes routes with their agent
-        routes.push_back(convert(stored, *owner));
-        if (routes.back().enabled) notices_[stored.agent.text].push_back({public_url_of(stored, port), stored.target});
+    for (const store::Route& route : stored) {
+        routes.push_back(convert(route, known.agent));
+        if (routes.back().enabled) known.notices.push_back({public_url_of(route, port), route.target});
+        if (std::ranges::find(known.hostnames, route.hostname) == known.hostnames.end()) known.hostnames.push_back(route.hostname);
     }
+    return routes;
+}
+
+Directory::Directory(store::Snapshot snapshot, PublicPort port) : port_(port) {
+    std::unordered_map<std::string, std::vector<store::Route>> routes_of;
+    for (store::Route& route : snapshot.routes) {
+        std::vector<store::Route>& same = routes_of[route.agent.text];
+        same.push_back(std::move(route));
+    }
+    std::unordered_map<std::string, std::vector<CredentialPtr>> credentials_of;
+    std::vector<std::pair<std::string, CredentialPtr>> credentials;
+    std::vector<std::pair<std::string, CredentialPtr>> keys;
+    for (store::Credential& credential : snapshot.credentials) {
+        auto made = std::make_shared<const store::Credential>(std::move(credential));
+        credentials_of[made->agent.text].push_back(made);
+        insert_key_of(made, [&](std::string key, const CredentialPtr& of) { keys.emplace_back(std::move(key), of); });
+        credentials.emplace_back(made->id.text, std::move(made));
+    }
+    std::vector<std::pair<std::string, Known>> agents;
+    std::vector<Route> routes;
+    for (store::Agent& agent : snapshot.agents) {
+        const std::string id = agent.id.text;
+        Known known{std::move(agent), std::move(credentials_of[id]), {}, {}};
+        for (Route& route : take_routes(known, routes_of[id], port)) routes.push_back(std::move(route));
+        agents.emplace_back(id, std::move(known));
+    }
+    agents_ = SharedMap(std::move(agents));
+    credentials_ = SharedMap(std::move(credentials));
+    keys_ = SharedMap(std::move(keys));
     routes_ = std::make_shared<const RouteTable>(std::move(routes));
 }
 
-const store::Agent* Directory::agent(std::string_view agent_id) const { return find_in(agents_, agent_id); }
+void Directory::replace(const store::AgentId& agent, store::Snapshot part) {
+    std::vector<std::string> touched;  // hostnames whose routes change
+    if (const Known* before = agents_.find(agent.text)) {
+        touched = before->hostnames;
+        const std::vector<CredentialPtr> gone = before->credentials;
+        for (const CredentialPtr& credential : gone) {
+            credentials_.erase(credential->id.text);
+            insert_key_of(credential, [&](const std::string& key, const CredentialPtr&) { keys_.erase(key); });
+        }
+        agents_.erase(agent.text);
+    }
+    std::vector<Route> routes;
+    if (!part.agents.empty()) {
+        Known known{std::move(part.agents.front()), {}, {}, {}};
+        for (store::Credential& credential : part.credentials) {
+            auto made = std::make_shared<const store::Credential>(std::move(credential));
+            credentials_.set(made->id.text, made);
+            insert_key_of(made, [&](std::string key, const CredentialPtr& of) { keys_.set(std::move(key), of); });
+            known.credentials.push_back(std::move(made));
+        }
+        routes = take_routes(known, part.routes, port_);
+        touched.insert(touched.end(), known.hostnames.begin(), known.hostnames.end());
+        agents_.set(agent.text, std::move(known));
+    }
+    if (touched.empty()) return;
+    auto table = std::make_shared<RouteTable>(*routes_);
+    std::ranges::sort(touched);
+    touched.erase(std::ranges::unique(touched).begin(), touched.end());
+    for (const std::string& hostname : touched) {
+        std::vector<Route> of_name = table->routes_of(hostname);
+        std::erase_if(of_name, [&](const Route& route) { return route.agent_id == agent.text; });
+        for (const Route& route : routes)
+            if (route.hostname == hostname) of_name.push_back(route);
+        table->set_routes_of(hostname, std::move(of_name));
+    }
+    routes_ = std::move(table);
+}
+
+const store::Agent* Directory::agent(std::string_view agent_id) const {
+    const Known* known = agents_.find(agent_id);
+    return known ? &known->agent : nullptr;
+}
 
 const store::Credential* Directory::credential(std::string_view credential_id) const {
-    return find_in(credentials_, credential_id);
+    const CredentialPtr* found = credentials_.find(credential_id);
+    return found ? found->get() : nullptr;
 }
 
 const store::Credential* Directory::credential_of_key(Octets public_key) const {
-    const std::string* id = find_in(key_credentials_, as_text(public_key));
-    return id ? credential(*id) : nullptr;
+    const CredentialPtr* found = keys_.find(as_text(public_key));
+    return found ? found->get() : nullptr;
 }
 
 const std::vector<RouteNotice>& Directory::notices(std::string_view agent_id) const {
     static const std::vector<RouteNotice> none;
-    const auto* found = find_in(notices_, agent_id);
-    return found ? *found : none;
+    const Known* known = agents_.find(agent_id);
+    return known ? known->notices : none;
 }
 
-std::vector<std::string> Directory::hostnames() const {
-    std::vector<std::string> names;
-    for (const Route& route : routes_->routes()) names.push_back(route.hostname);
-    std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
-    return names;
+std::vector<std::string> Directory::hostnames(std::string_view agent_id) const {
+    const Known* known = agents_.find(agent_id);
+    return known ? known->hostnames : std::vector<std::string>{};
 }
 
 std::string public_url_of(const store::Route& route, PublicPort port) {

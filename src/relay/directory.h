@@ -1,13 +1,14 @@
-// directory.h: what the relay knows from its store, ready to be asked: agents, credentials, routes. Immutable: every loop reads
-// the same one, and each change of the store makes a new one (on the store's thread).
+// directory.h: what the relay knows from its store, ready to be asked: agents, credentials, routes. Every loop reads the same
+// one, which doesn't change; each change of the store makes the next one (on the store's thread) out of this one and what
+// changed of one agent. They share all the rest, so a change costs the same with ten agents and with ten thousand.
 #pragma once
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/octets.h"
+#include "base/shared_map.h"
 #include "edge/route_table.h"
 #include "store/records.h"
 #include "wire/control_message.h"
@@ -18,11 +19,16 @@ namespace sallyport::relay {
 struct PublicPort {
     std::uint16_t port = 443;
     std::string suffix() const { return port == 443 ? "" : ":" + std::to_string(port); }
+    friend bool operator==(const PublicPort&, const PublicPort&) = default;
 };
 
 class Directory {
 public:
     Directory(store::Snapshot snapshot, PublicPort port);
+
+    // In a copy, before it is shown to anybody: what the store now has of one agent (Store::load_snapshot(id)) instead of what
+    // was known of it. Without the agent in it, the agent is gone.
+    void replace(const store::AgentId& agent, store::Snapshot part);
 
     // Null where there is none. Disabled agents are here too; revoked credentials are not.
     const store::Agent* agent(std::string_view agent_id) const;
@@ -32,21 +38,25 @@ public:
     const std::shared_ptr<const RouteTable>& routes() const { return routes_; }
     // The enabled routes of an agent as it is told them: public URL and target.
     const std::vector<RouteNotice>& notices(std::string_view agent_id) const;
-    // Hostnames of all routes, wildcards included, each once.
-    std::vector<std::string> hostnames() const;
+    // Hostnames of all routes, wildcards included, each once; or those of one agent.
+    std::vector<std::string> hostnames() const { return routes_->hostnames(); }
+    std::vector<std::string> hostnames(std::string_view agent_id) const;
+    PublicPort port() const { return port_; }
 
 private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    using CredentialPtr = std::shared_ptr<const store::Credential>;
+    struct Known {  // all that is kept of one agent, but its routes
+        store::Agent agent;
+        std::vector<CredentialPtr> credentials;
+        std::vector<RouteNotice> notices;
+        std::vector<std::string> hostnames;  // of its routes, each once
     };
-    template <class Value>
-    using Map = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
+    static std::vector<Route> take_routes(Known& known, const std::vector<store::Route>& stored, PublicPort port);
 
-    Map<store::Agent> agents_;
-    Map<store::Credential> credentials_;
-    Map<std::string> key_credentials_;  // public key -> credential id
-    Map<std::vector<RouteNotice>> notices_;
+    PublicPort port_;
+    SharedMap<Known> agents_;
+    SharedMap<CredentialPtr> credentials_;  // by id
+    SharedMap<CredentialPtr> keys_;         // by public key
     std::shared_ptr<const RouteTable> routes_;
 };
 using DirectoryPtr = std::shared_ptr<const Directory>;

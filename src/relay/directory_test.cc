@@ -55,5 +55,60 @@ TEST(Directory, NamesEachHostnameOnce) {
     EXPECT_EQ(Directory(snapshot(), {}).hostnames(), expected);
 }
 
+// What the directory says of everything there is or was.
+std::string all_said(const Directory& directory) {
+    std::string said;
+    for (const char* id : {"a1", "a2", "a3"}) {
+        const store::Agent* agent = directory.agent(id);
+        said += std::string(id) + "=" + (agent ? agent->name : "") + ":";
+        for (const RouteNotice& notice : directory.notices(id)) said += notice.url + ">" + notice.target + ",";
+        for (const std::string& hostname : directory.hostnames(id)) said += hostname + ",";
+    }
+    for (const char* id : {"c1", "c2", "c3"}) said += directory.credential(id) ? directory.credential(id)->agent.text : "-";
+    for (const int octet : {7, 8}) {
+        const store::AgentKey key{std::byte(octet)};
+        said += directory.credential_of_key(key) ? directory.credential_of_key(key)->id.text : "-";
+    }
+    for (const char* host : {"home.example.org", "off.example.org", "x.cabin.example.org", "new.example.org"})
+        for (const char* path : {"/", "/radio"}) {
+            const Route* route = directory.routes()->find(host, path);
+            said += " " + (route ? route->agent_id + route->id : "-");
+        }
+    for (const std::string& hostname : directory.hostnames()) said += hostname + ";";
+    return said;
+}
+
+store::Snapshot part_of(const store::Snapshot& whole, const store::AgentId& agent) {
+    store::Snapshot part = whole;
+    std::erase_if(part.agents, [&](const auto& one) { return one.id != agent; });
+    std::erase_if(part.credentials, [&](const auto& one) { return one.agent != agent; });
+    std::erase_if(part.routes, [&](const auto& one) { return one.agent != agent; });
+    return part;
+}
+
+TEST(Directory, IsTheSameMadeAtOnceOrAgentByAgent) {
+    const store::Snapshot first = snapshot();
+    store::Snapshot second = snapshot();
+    second.agents[1].name = "hut";
+    second.agents.push_back({.id = {"a3"}, .name = "boat"});
+    second.credentials[0].id = {"c3"};
+    second.credentials[0].public_key = store::AgentKey{std::byte{8}};
+    second.routes[1].agent = {"a3"};  // a path of somebody else's host
+    second.routes[2].hostname = "new.example.org";
+    store::Snapshot third = second;
+    third.agents.erase(third.agents.begin());
+    std::erase_if(third.credentials, [](const auto& one) { return one.agent.text == "a1"; });
+    std::erase_if(third.routes, [](const auto& one) { return one.agent.text == "a1"; });
+
+    const Directory before(first, {8443});
+    const std::string said_before = all_said(before);
+    Directory directory = before;
+    for (const store::Snapshot* next : std::initializer_list<const store::Snapshot*>{&second, &third, &first}) {
+        for (const char* id : {"a1", "a2", "a3"}) directory.replace({id}, part_of(*next, {id}));
+        EXPECT_EQ(all_said(directory), all_said(Directory(*next, {8443})));
+    }
+    EXPECT_EQ(all_said(before), said_before);
+}
+
 }  // namespace
 }  // namespace sallyport::relay

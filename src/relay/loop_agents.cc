@@ -86,25 +86,36 @@ LoopAgents::LoopAgents(Loop& loop, Agents& agents, Log& log, const TunnelSetting
 
 LoopAgents::~LoopAgents() = default;
 
-void LoopAgents::set_directory(DirectoryPtr directory) {
+void LoopAgents::set_directory(DirectoryPtr directory, const std::vector<store::AgentId>* changed) {
     directory_ = std::move(directory);
-    for (const auto& [id, link] : links_) {
-        if (const auto why = objection(link->agent())) {
-            link->tunnel().close({Errc::unauthorized, std::string(*why)});
-            continue;
-        }
-        apply_limit(*link);
-        inform(*link);
+    if (changed) {
+        for (const store::AgentId& agent : *changed) follow_directory(agent.text);
+        return;
     }
-    std::erase_if(newcomers_, [this](auto& item) {
-        Arrival& arrival = item.second->arrival;
-        if (!objection(arrival.agent)) return false;
-        refuse(arrival, 403, AdmissionRefusal::disabled);
-        return true;
-    });
-    std::erase_if(entries_, [this](const auto& item) {
-        return !item.second.view && item.second.waiting.empty() && !directory_->agent(item.first);
-    });
+    std::vector<std::string> all;
+    for (const auto& [id, entry] : entries_) all.push_back(id);
+    for (const auto& [id, link] : links_)
+        if (!entries_.contains(id)) all.push_back(id);
+    for (const auto& [id, newcomer] : newcomers_)
+        if (!entries_.contains(id) && !links_.contains(id)) all.push_back(id);
+    for (const std::string& id : all) follow_directory(id);
+}
+
+void LoopAgents::follow_directory(const std::string& agent_id) {
+    if (const auto link = links_.find(agent_id); link != links_.end()) {
+        if (const auto why = objection(link->second->agent())) {
+            link->second->tunnel().close({Errc::unauthorized, std::string(*why)});
+        } else {
+            apply_limit(*link->second);
+            inform(*link->second);
+        }
+    }
+    if (const auto newcomer = newcomers_.find(agent_id); newcomer != newcomers_.end() && objection(newcomer->second->arrival.agent)) {
+        refuse(newcomer->second->arrival, 403, AdmissionRefusal::disabled);
+        newcomers_.erase(newcomer);
+    }
+    const auto known = entries_.find(agent_id);
+    if (known != entries_.end() && !known->second.view && known->second.waiting.empty() && !directory_->agent(agent_id)) entries_.erase(known);
 }
 
 std::optional<std::string_view> LoopAgents::objection(const ProvenAgent& proven) const {
@@ -313,8 +324,9 @@ void LoopAgents::prefer_newcomer(const std::string& agent_id, std::string_view p
     if (links_.contains(agent_id)) refused_.prefer(agent_id, peer, loop_.now());
 }
 
-void LoopAgents::append_live(std::vector<LiveAgent>& out) const {
+void LoopAgents::append_live(std::string_view agent_name, std::vector<LiveAgent>& out) const {
     for (const auto& [id, link] : links_) {
+        if (!agent_name.empty() && link->agent().name != agent_name) continue;
         if (!link->view() || link->view()->lost) continue;
         const Tunnel& tunnel = link->tunnel();
         out.push_back({.agent_id = id,

@@ -59,8 +59,9 @@ public:
     // For tunnels that open from now on.
     void set_tunnel_settings(const TunnelSettings& settings) { settings_ = settings; }
 
-    // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes.
-    void set_directory(DirectoryPtr directory);
+    // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes. `changed`:
+    // the agents in which it differs from the one before; null: any.
+    void set_directory(DirectoryPtr directory, const std::vector<store::AgentId>* changed = nullptr);
 
     // On the owner loop: goes on with the session that is asked for, or opens a tunnel in place of one that is lost, or asks
     // the live one first.
@@ -70,7 +71,8 @@ public:
     // On the owner loop.
     void prefer_newcomer(const std::string& agent_id, std::string_view peer);
 
-    void append_live(std::vector<LiveAgent>& out) const;
+    // All that are connected, or the one of that name.
+    void append_live(std::string_view agent_name, std::vector<LiveAgent>& out) const;
     void tell_drain(std::chrono::milliseconds deadline);
     // Cuts every link and refuses newcomers; `done` once all have reported.
     void close_all(std::function<void()> done);
@@ -109,6 +111,7 @@ private:
     Result<StreamPtr> open_here(std::string_view agent_id, const OpenRequest& request, Stream::Owner& owner);
     void set_view(const std::string& agent_id, std::shared_ptr<const AgentView> view, std::shared_ptr<PermitGate> gate);
     Entry& entry(std::string_view agent_id);
+    void follow_directory(const std::string& agent_id);
     // Why the agent may not be connected (any more); nothing if it may.
     std::optional<std::string_view> objection(const ProvenAgent& agent) const;
     // Whether the credential was replaced, and works for a while beside the new one.

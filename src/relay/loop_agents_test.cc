@@ -315,7 +315,7 @@ TEST_F(LoopAgentsTest, LetsTheRefusedNewcomerInOnceTheOwnerHasDecided) {
     second_ = arrive();
     until([&] { return second_->answer.starts_with("HTTP/1.1 409"); });
     std::vector<LiveAgent> live;
-    home().append_live(live);
+    home().append_live("", live);
     ASSERT_TRUE(live.size() == 1 && live[0].refused) << "what was decided before it came was about nobody";
     EXPECT_EQ(live[0].refused->attempts, 1u);
     home().prefer_newcomer(kId, "192.0.2.9");
@@ -409,7 +409,7 @@ TEST_F(ResumingAgentsTest, ShowsALostAgentAsNotConnected) {
     std::optional<std::size_t> live;
     const auto count = [&] {
         live.reset();
-        agents_.collect_live([&](std::vector<LiveAgent> found) { live = found.size(); });
+        agents_.collect_live("", [&](std::vector<LiveAgent> found) { live = found.size(); });
         until([&] { return live.has_value(); });
         return *live;
     };
@@ -518,7 +518,7 @@ TEST_F(ResumingAgentsTest, AnEndInOrderIsAtOnce) {
 TEST_F(LoopAgentsTest, ShowsWhatIsConnected) {
     connect();
     std::optional<std::vector<LiveAgent>> live;
-    agents_.collect_live([&](std::vector<LiveAgent> found) { live = std::move(found); });
+    agents_.collect_live("", [&](std::vector<LiveAgent> found) { live = std::move(found); });
     until([&] { return live.has_value(); });
     ASSERT_EQ(live->size(), 1u);
     EXPECT_EQ(live->front().agent_id, kId);

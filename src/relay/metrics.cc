@@ -175,7 +175,7 @@ void Metrics::handle(LocalRequest request, Reply reply) {
         return reply(std::move(response));
     }
     // Health is asked of every loop too: one that hangs leaves the question unanswered.
-    agents_.collect_live([this, healthz = request.path == "/healthz", response = std::move(response),
+    agents_.collect_live("", [this, healthz = request.path == "/healthz", response = std::move(response),
                           reply = std::move(reply)](std::vector<LiveAgent> live) mutable {
         response.content = healthz ? "ok\n" : text(live);
         if (!healthz) response.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -152,8 +152,8 @@ Result<> Relay::make_parts() {
 
     auto snapshot = opened_store_->load_snapshot();
     if (!snapshot) return std::unexpected(snapshot.error());
-    first_directory_ = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
-    auto tls = certificates_->configure(config_, first_directory_->hostnames());
+    directory_ = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
+    auto tls = certificates_->configure(config_, directory_->hostnames());
     if (!tls) return std::unexpected(tls.error());
     first_tls_ = std::move(*tls);
 
@@ -171,11 +171,11 @@ Result<> Relay::make_parts() {
     const EdgeSettings settings = edge_settings(config_);
     for (std::size_t i = 0; i < strands_.size(); ++i) {
         Strand& strand = *strands_[i];
-        strand.door = std::make_unique<Door>(i, *agents_, *store_thread_, [this](store::Store& store) { refresh(store); });
+        strand.door = std::make_unique<Door>(i, *agents_, *store_thread_, [this](store::Store& store, const store::AgentId& agent) { refresh(store, {agent}); });
         strand.edge = std::make_unique<Edge>(strand.loop, agents_->at(i), *strand.door, log_, settings);
-        strand.edge->set_routes(first_directory_->routes());
+        strand.edge->set_routes(directory_->routes());
         strand.edge->set_server_tls(first_tls_);
-        agents_->at(i).set_directory(first_directory_);
+        agents_->at(i).set_directory(directory_);
     }
     return {};
 }
@@ -313,17 +313,41 @@ std::size_t Relay::open_connections() {
     return total;
 }
 
-void Relay::refresh(store::Store& store) {
+void Relay::refresh(store::Store& store, const std::vector<store::AgentId>& changed) {
+    if (directory_stale_) return refresh_all(store);
+    auto directory = std::make_shared<Directory>(*directory_);
+    std::vector<std::string> hostnames;
+    for (const store::AgentId& agent : changed) {
+        auto part = store.load_snapshot(agent);
+        if (!part) {
+            directory_stale_ = true;
+            log_.error("relay.refresh_failed", {{"detail", part.error().detail}});
+            return;
+        }
+        directory->replace(agent, std::move(*part));
+        for (std::string& hostname : directory->hostnames(agent.text)) hostnames.push_back(std::move(hostname));
+    }
+    directory_ = std::move(directory);
+    follow(hostnames);
+    post_directory(&changed);
+    watch_retiring(store);
+}
+
+void Relay::refresh_all(store::Store& store) {
     auto snapshot = store.load_snapshot();
+    directory_stale_ = !snapshot;
     if (!snapshot) {
         log_.error("relay.refresh_failed", {{"detail", snapshot.error().detail}});
         return;
     }
-    auto directory = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
-    const auto tls = certificates_->follow(directory->hostnames());
-    if (!tls) log_.error("relay.certificate_failed", {{"detail", tls.error().detail}});
-    if (tls && *tls) post_tls(*tls);
-    post_directory(std::move(directory));
+    directory_ = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
+    follow(directory_->hostnames());
+    post_directory(nullptr);
+    watch_retiring(store);
+}
+
+// Credentials that are to go at a stated time.
+void Relay::watch_retiring(store::Store& store) {
     if (auto retiring = store.list_retiring())
         strands_.front()->loop.post([this, retiring = std::move(*retiring)] { retirements_->follow(retiring); });
 }
@@ -331,17 +355,27 @@ void Relay::refresh(store::Store& store) {
 // A job that can't be queued is asked for again.
 void Relay::retire(std::vector<store::CredentialId> due) {
     (void)store_thread_->submit([this, due = std::move(due)](store::Store& store) {
-        for (const store::CredentialId& id : due)
+        std::vector<store::AgentId> changed;
+        for (const store::CredentialId& id : due) {
+            if (const store::Credential* known = directory_->credential(id.text)) changed.push_back(known->agent);
             if (const auto revoked = store.revoke_credential(id, {"rotation", wall_now()}); revoked)
                 log_.info("credential.retired", {{"credential", id.text}});
-        refresh(store);
+        }
+        refresh(store, changed);
     });
 }
 
-void Relay::post_directory(DirectoryPtr directory) {
+// The certificate signed by itself has to name what visitors may ask for.
+void Relay::follow(const std::vector<std::string>& hostnames) {
+    const auto tls = certificates_->follow(hostnames);
+    if (!tls) log_.error("relay.certificate_failed", {{"detail", tls.error().detail}});
+    if (tls && *tls) post_tls(*tls);
+}
+
+void Relay::post_directory(const std::vector<store::AgentId>* changed) {
     for (const auto& strand : strands_)
-        strand->loop.post([&edge = *strand->edge, routes = directory->routes()] { edge.set_routes(routes); });
-    agents_->set_directory(directory);
+        strand->loop.post([&edge = *strand->edge, routes = directory_->routes()] { edge.set_routes(routes); });
+    agents_->set_directory(directory_, changed);
 }
 
 void Relay::post_tls(const std::shared_ptr<const ServerTls>& tls) {
@@ -379,7 +413,7 @@ Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     post_tls(*tls);
     keep_fixed(config_, *config);
     config_ = std::move(*config);
-    refresh(store);
+    refresh_all(store);
     log_.info("relay.reloaded", {{"notes", notes.size()}});
     for (const std::string& note : notes) log_.warn("relay.reload_note", {{"detail", note}});
     return notes;

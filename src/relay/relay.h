@@ -64,7 +64,10 @@ private:
     EdgeSettings edge_settings(const RelayConfig& config) const;
     void post_settings(const RelayConfig& config);
 
-    void post_directory(DirectoryPtr directory);
+    // `changed`: all that differs from the directory before; null: anything may.
+    void post_directory(const std::vector<store::AgentId>* changed);
+    void follow(const std::vector<std::string>& hostnames);
+    void watch_retiring(store::Store& store);
     void retire(std::vector<store::CredentialId> due);
     void post_tls(const std::shared_ptr<const ServerTls>& tls);
 
@@ -78,7 +81,8 @@ private:
     // AdminHost; on the store's thread
     Facts facts() override { return facts_; }
     std::size_t open_connections() override;
-    void refresh(store::Store& store) override;
+    void refresh(store::Store& store, const std::vector<store::AgentId>& changed) override;
+    void refresh_all(store::Store& store);
     Result<std::vector<std::string>> reload(store::Store& store) override;
     Result<std::vector<store::BackupFile>> backup_files() override;
     void prefer_newcomer(const store::AgentId& agent, const std::string& peer) override { agents_->prefer_newcomer(agent.text, peer); }
@@ -92,7 +96,8 @@ private:
     Facts facts_;  // after the start: the store's thread only
     std::optional<Certificates> certificates_;
     std::unique_ptr<store::Store> opened_store_;  // until the store's thread takes it
-    DirectoryPtr first_directory_;
+    DirectoryPtr directory_;         // after the start: the store's thread only
+    bool directory_stale_ = false;   // a change could not be read: the next one reads everything; the store's thread only
     std::shared_ptr<const ServerTls> first_tls_;
     Listeners https_;
     Listeners http_;

@@ -58,8 +58,7 @@ bool covers(const Certificate& certificate, const std::vector<std::string>& name
     });
 }
 
-Result<Certificate> make_and_save(const fs::path& file, KeyType type, const std::vector<std::string>& names) {
-    auto made = make_self_signed(type, names);
+Result<Certificate> save(const fs::path& file, Result<Certificate> made) {
     if (!made) return made;
     if (auto saved = save_certificate(file, *made); !saved) return std::unexpected(saved.error());
     return made;
@@ -82,7 +81,7 @@ Result<> prepare_state_dir(const fs::path& folder) {
 Result<Certificate> load_or_make_identity(const fs::path& folder) {
     const fs::path file = folder / kIdentityFile;
     if (fs::exists(file)) return load_certificate(file, file);
-    return make_and_save(file, KeyType::ed25519, {"sallyport-relay"});
+    return save(file, make_self_signed(KeyType::ed25519, {"sallyport-relay"}));
 }
 
 Result<Certificate> load_or_make_self_signed(const fs::path& folder, const std::vector<std::string>& names) {
@@ -90,8 +89,9 @@ Result<Certificate> load_or_make_self_signed(const fs::path& folder, const std::
     if (fs::exists(file)) {
         auto loaded = load_certificate(file, file);
         if (!loaded || covers(*loaded, names)) return loaded;
+        return save(file, sign_anew(*loaded, names));
     }
-    return make_and_save(file, KeyType::p256, names);
+    return save(file, make_self_signed(KeyType::p256, names));
 }
 
 Result<> write_whole(const fs::path& file, std::string_view content, unsigned mode) {

@@ -23,7 +23,7 @@ Result<> prepare_state_dir(const std::filesystem::path& folder);
 // The relay's identity, made at first start: Ed25519, known to agents by its pin, independent of visitors' certificates.
 Result<Certificate> load_or_make_identity(const std::filesystem::path& folder);
 
-// A P-256 certificate signed by itself, for `names`; made anew when it lacks one of them.
+// A P-256 certificate signed by itself, for `names`; signed anew, with the same key, when it lacks one of them.
 Result<Certificate> load_or_make_self_signed(const std::filesystem::path& folder, const std::vector<std::string>& names);
 
 // Writes the whole file or nothing: temporary file, fsync, rename, fsync of the folder.

@@ -60,14 +60,15 @@ TEST_F(StateDirTest, KeepsItsIdentityOverStarts) {
     EXPECT_EQ(mode_of(folder_ / kIdentityFile), 0600u);
 }
 
-TEST_F(StateDirTest, MakesTheSelfSignedCertificateAnewForANewName) {
+TEST_F(StateDirTest, SignsTheSelfSignedCertificateAnewForANewName) {
     ASSERT_TRUE(prepare_state_dir(folder_));
     const auto first = load_or_make_self_signed(folder_, {"localhost"});
     const auto same = load_or_make_self_signed(folder_, {"localhost"});
     const auto wider = load_or_make_self_signed(folder_, {"localhost", "*.example.org"});
     ASSERT_TRUE(first && same && wider);
     EXPECT_EQ(pin_of_certificate(first->chain_pem).value(), pin_of_certificate(same->chain_pem).value());
-    EXPECT_NE(pin_of_certificate(first->chain_pem).value(), pin_of_certificate(wider->chain_pem).value());
+    EXPECT_EQ(pin_of_certificate(first->chain_pem).value(), pin_of_certificate(wider->chain_pem).value());
+    EXPECT_EQ(wider->names, (std::vector<std::string>{"localhost", "*.example.org"}));
 }
 
 TEST_F(StateDirTest, ReadsNoMoreThanItsBound) {

@@ -77,7 +77,7 @@ public:
         // The arrival is touched on its loop only; the job carries it there and back.
         auto job = [&door = door_, arrival, secret = std::move(secret_), key = key_](store::Store& store) mutable {
             auto redeemed = store.redeem_enrolment({arrival->agent.credential_id}, secret.reveal(), key, wall_now());
-            if (redeemed) door.refresh_(store);
+            if (redeemed) door.refresh_(store, *redeemed);
             door.here_.loop().post([&door, arrival = std::move(arrival), key, redeemed = std::move(redeemed)]() mutable {
                 door.on_redeemed(*arrival, key, redeemed);
             });

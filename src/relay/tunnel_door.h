@@ -18,8 +18,8 @@ namespace sallyport::relay {
 
 class Door final : public TunnelDoor {
 public:
-    // Called on the store's thread after each change it made; has every loop see a directory with the change in it.
-    using Refresh = std::function<void(store::Store&)>;
+    // Called on the store's thread after each change to an agent; has every loop see a directory with the change in it.
+    using Refresh = std::function<void(store::Store&, const store::AgentId&)>;
 
     Door(std::size_t loop_index, Agents& agents, store::StoreThread& store, Refresh refresh);
 

@@ -59,7 +59,7 @@ protected:
         EXPECT_TRUE(store->enrol_key("known", key, {"test", wall_now()}));
         publish(*store);
         store_ = std::make_unique<store::StoreThread>(std::move(store));
-        door_ = std::make_unique<Door>(0, agents_, *store_, [this](store::Store& changed) { publish(changed); });
+        door_ = std::make_unique<Door>(0, agents_, *store_, [this](store::Store& changed, const store::AgentId&) { publish(changed); });
         server_tls_ = ServerTls::make({make_self_signed(KeyType::p256, {"relay.example.org"}).value()}, &identity_).value();
         TrustPolicy trust;
         trust.pin = pin_of_certificate(identity_.chain_pem).value();

@@ -99,6 +99,12 @@ Result<std::vector<Route>> Store::list_routes() {
         [](soci::session& sql) -> Result<std::vector<Route>> { return select_routes(sql, "order by hostname, path_prefix"); });
 }
 
+Result<std::vector<Route>> Store::list_routes(const AgentId& agent) {
+    return database_->transact([&](soci::session& sql) -> Result<std::vector<Route>> {
+        return select_routes(sql, "where agent_id = :value order by hostname, path_prefix", agent.text);
+    });
+}
+
 Result<Route> Store::find_route(const RouteId& id) {
     return database_->transact([&](soci::session& sql) { return get_route(sql, id); });
 }

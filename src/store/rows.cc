@@ -77,8 +77,8 @@ void for_each_row(soci::statement& statement, const std::string& query, const st
     while (statement.fetch()) take();
 }
 
-// The targets of all agents: a few dozen rows, read whole rather than once for each agent.
-std::map<std::string, std::vector<ProposedTarget>> select_proposed_targets(soci::session& sql) {
+// The targets of one agent; or, for "", of all of them: read whole rather than once for each agent.
+std::map<std::string, std::vector<ProposedTarget>> select_proposed_targets(soci::session& sql, const std::string& of) {
     std::map<std::string, std::vector<ProposedTarget>> found;
     std::string agent;
     ProposedTarget target;
@@ -86,7 +86,8 @@ std::map<std::string, std::vector<ProposedTarget>> select_proposed_targets(soci:
     statement.exchange(soci::into(agent));
     statement.exchange(soci::into(target.name));
     statement.exchange(soci::into(target.url));
-    for_each_row(statement, "select agent_id, name, url from proposed_targets order by agent_id, name", {},
+    const std::string condition = of.empty() ? "" : "where agent_id = :value ";
+    for_each_row(statement, "select agent_id, name, url from proposed_targets " + condition + "order by agent_id, name", of,
                  [&] { found[agent].push_back(target); });
     return found;
 }
@@ -125,7 +126,7 @@ std::vector<Agent> select_agents(soci::session& sql, std::string_view condition,
         found.push_back(agent);
     });
     if (found.empty()) return found;
-    auto targets = select_proposed_targets(sql);
+    auto targets = select_proposed_targets(sql, found.size() == 1 ? found.front().id.text : "");
     for (Agent& each : found) each.proposed_targets = std::move(targets[each.id.text]);
     return found;
 }

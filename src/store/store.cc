@@ -24,6 +24,14 @@ Result<Snapshot> Store::load_snapshot() {
     });
 }
 
+Result<Snapshot> Store::load_snapshot(const AgentId& agent) {
+    return database_->transact([&](soci::session& sql) -> Result<Snapshot> {
+        return Snapshot{.agents = select_agents(sql, "where id = :value", agent.text),
+                        .credentials = select_credentials(sql, "where agent_id = :value and revoked = 0 order by created_at, id", agent.text),
+                        .routes = select_routes(sql, "where agent_id = :value order by hostname, path_prefix", agent.text)};
+    });
+}
+
 Result<std::vector<AuditEntry>> Store::list_audit(std::size_t limit) {
     return database_->transact(
         [&](soci::session& sql) -> Result<std::vector<AuditEntry>> { return select_audit(sql, limit); });

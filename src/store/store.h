@@ -150,6 +150,7 @@ public:
     // Routes. conflict: another route has this hostname and prefix.
     Result<Route> add_route(std::string_view agent, const RouteSpec& spec, const Author& author);
     Result<std::vector<Route>> list_routes();  // by hostname, then prefix
+    Result<std::vector<Route>> list_routes(const AgentId& agent);
     Result<Route> find_route(const RouteId& id);
     Result<Route> find_route(std::string_view hostname, std::string_view path_prefix);
     Result<Route> set_route(const RouteId& id, const RouteChange& change, const Author& author);
@@ -162,6 +163,7 @@ public:
     Result<TcpRoute> remove_tcp_route(const RouteId& id, const Author& author);
 
     Result<Snapshot> load_snapshot();
+    Result<Snapshot> load_snapshot(const AgentId& agent);  // what is in it of one agent; nothing if it was removed
     Result<std::vector<AuditEntry>> list_audit(std::size_t limit);  // newest first
 
     // Small facts that outlive a restart, like the relay's own id.

@@ -110,6 +110,25 @@ TEST_F(StoreTest, ChangesAndRemovesAgents) {
     EXPECT_FAILS(store->remove_agent("home", kOwner), Errc::not_found, "no agent");
 }
 
+TEST_F(StoreTest, LoadsWhatItHasOfOneAgent) {
+    const auto home = store->add_agent(
+        {.name = "home", .proposed_targets = {{"radio", "http://r:80"}}, .routes = {{.hostname = "h.example.org"}}}, kOwner);
+    const auto barn = store->add_agent({.name = "barn", .proposed_targets = {{"cam", "http://c:80"}}}, kOwner);
+    EXPECT_OK(store->rotate_agent("home", CredentialKind::token, 0s, kOwner));
+    const auto whole = store->load_snapshot();
+    const auto part = store->load_snapshot(home->agent.id);
+    EXPECT_THAT(part->agents, ElementsAre(whole->agents[1])) << "barn comes first";
+    EXPECT_THAT(part->agents[0].proposed_targets, ElementsAre(ProposedTarget{"radio", "http://r:80"}));
+    EXPECT_THAT(part->credentials, ElementsAre(Field(&Credential::kind, CredentialKind::token)));
+    EXPECT_EQ(part->routes, whole->routes);
+    EXPECT_EQ(store->list_routes(home->agent.id).value(), whole->routes);
+    EXPECT_THAT(store->list_routes(barn->agent.id).value(), IsEmpty());
+    EXPECT_OK(store->remove_agent("home", kOwner));
+    const auto none = store->load_snapshot(home->agent.id);
+    EXPECT_THAT(none->agents, IsEmpty());
+    EXPECT_THAT(none->credentials, IsEmpty());
+}
+
 TEST_F(StoreTest, ChangesAndRemovesRoutes) {
     add("home");
     const auto barn = add("barn");
