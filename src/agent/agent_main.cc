@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "agent/agent.h"
 #include "agent/agent_start.h"
@@ -17,6 +18,8 @@ namespace sallyport {
 namespace {
 
 constexpr std::size_t kWorkers = 8;           // a name that doesn't resolve blocks one for seconds
+// resolv.conf(5): the usual 5 s hold a worker for 10 s and more, and a lost query is repeated late.
+constexpr const char* kResolver = "timeout:2 attempts:2";
 constexpr std::chrono::seconds kPatience{2};  // for open streams at the end; a WebSocket would last for ever
 constexpr std::size_t kMaxShown = 200;        // octets of a string from the relay
 
@@ -113,6 +116,7 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    ::setenv("RES_OPTIONS", kResolver, 0);  // no thread runs yet; whoever set it knows better
     for (const std::string& warning : config.warnings) log.warn("agent.config_warning", {{"text", warning}});
     if (config.allow_any_target)
         log.warn("agent.any_target_allowed",

@@ -3,6 +3,7 @@
 #include <netdb.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "net/socket.h"
 
@@ -40,6 +41,7 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
 struct Connector::Resolution {
     Connector* connector;
     Loop* loop;
+    std::atomic<bool> wanted = true;  // else a worker needn't begin with it
 };
 
 struct Connector::Attempt final : Watch::Owner {
@@ -69,7 +71,8 @@ Connector::Connector(Loop& loop, Workers& workers, std::string host, std::uint16
         });
         return;
     }
-    const Result<> submitted = workers.submit([resolution = resolution_, host = std::move(host), port] {
+    const Result<> submitted = workers.submit_hanging([resolution = resolution_, host = std::move(host), port] {
+        if (!resolution->wanted) return;
         auto addresses = resolve(host, port);
         Loop& target = *resolution->loop;
         target.post([resolution, addresses = std::move(addresses)]() mutable {
@@ -83,7 +86,10 @@ Connector::Connector(Loop& loop, Workers& workers, std::string host, std::uint16
     }
 }
 
-Connector::~Connector() { resolution_->connector = nullptr; }
+Connector::~Connector() {
+    resolution_->connector = nullptr;
+    resolution_->wanted = false;
+}
 
 void Connector::on_resolved(Result<std::vector<SocketAddress>> addresses) {
     if (!addresses) return finish(std::unexpected(addresses.error()));
@@ -120,6 +126,7 @@ void Connector::on_attempt_ready(Attempt& attempt) {
 }
 
 void Connector::finish(Result<Descriptor> result) {
+    resolution_->wanted = false;
     deadline_.cancel();
     stagger_.cancel();
     // The winner's Watch still stands on the stack.

@@ -14,6 +14,8 @@ namespace {
 // The event descriptor's mark in epoll's data; slots count from 0 and never get there.
 constexpr std::uint64_t kWakeMark = ~std::uint64_t{0};
 
+static_assert(Clock::is_steady, "the wall clock may jump by days; timers know nothing of it");
+
 }  // namespace
 
 // ---- Watch
