@@ -16,7 +16,7 @@ def test_the_old_credential_works_until_the_new_one_is_there(world):
     tunnel = world.tunnel(world.origin(HomeApp()))
     relay, agent = tunnel.relay, tunnel.agent
     code = relay.admin_json("agent", "rotate", "home", "--keep-old", "1h")["enroll"]
-    told = agent.wait_for_event("agent.credential_replaced")
+    told = agent.wait_for_event("agent.credential_rotated")
     assert 0 < int(told["deadline_ms"]) <= 3_600_000
     assert tunnel.ask().status == 200
     assert "works until" in relay.admin("agent", "show", "home").stdout
@@ -43,7 +43,7 @@ def test_what_still_uses_the_old_one_is_cut_at_the_deadline_even_after_a_restart
     mark = agent.program.mark()
     relay.restart()
     agent.wait_until_connected(after=mark)
-    agent.wait_for_event("agent.credential_replaced", after=mark)
+    agent.wait_for_event("agent.credential_rotated", after=mark)
     assert next(c for c in credentials(relay) if c["kind"] == "ed25519") == old, "the restart has changed nothing"
     mark = relay.program.mark()
     relay.admin("agent", "rotate", "home", "--keep-old", "2s")

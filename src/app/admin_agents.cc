@@ -72,8 +72,12 @@ void show_one(const json::object& answer) {
     }
     print(facts.text());
     if (const json::array& routes = array_of(agent, "routes"); !routes.empty()) {
-        Table table({"ROUTE", "TARGET"});
-        for (const json::value& route : routes) table.add({text_of(route.as_object(), "url"), text_of(route.as_object(), "target")});
+        Table table({"ROUTE", "TARGET", "HEALTH", "SINCE", "LAST PROBE"});
+        for (const json::value& item : routes) {
+            const json::object& route = item.as_object();
+            const json::object& health = object_of(route, "health");
+            table.add({text_of(route, "url"), text_of(route, "target"), health_text(route), or_dash(text_of(health, "since")), or_dash(text_of(health, "probed_at"))});
+        }
         print("\n" + table.text());
     }
     if (const json::array& targets = array_of(tunnel, "targets"); !targets.empty()) {

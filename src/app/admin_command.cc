@@ -29,7 +29,9 @@ void show_status(const json::object& status) {
         facts.add({text_of(item.as_object(), "name"), text_of(item.as_object(), "address")});
     const json::object& agents = object_of(status, "agents");
     facts.add({"agents", text_of(agents, "online") + " of " + text_of(agents, "total") + " online"});
-    facts.add({"routes", text_of(status, "routes")});
+    const json::object& health = object_of(status, "health");
+    facts.add({"routes", text_of(status, "routes") + ": " + text_of(health, "healthy") + " ok, " + text_of(health, "unhealthy") + " failing, " +
+                             text_of(health, "unknown") + " not known"});
     facts.add({"visitors", text_of(status, "open_connections") + " connections"});
     print(facts.text());
     for (const json::value& warning : array_of(status, "warnings"))

@@ -69,6 +69,14 @@ const json::array& array_of(const json::object& object, std::string_view member)
     return value && value->is_array() ? value->get_array() : none;
 }
 
+std::string health_text(const json::object& route) {
+    const json::object& health = object_of(route, "health");
+    const std::string state = text_of(health, "state");
+    if (state == "healthy") return "ok";
+    if (state != "unhealthy") return "-";
+    return text_of(health, "hop") + ": " + text_of(health, "cause");
+}
+
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void print_note(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 

@@ -48,6 +48,9 @@ bool flag_of_member(const boost::json::object& object, std::string_view member);
 const boost::json::object& object_of(const boost::json::object& object, std::string_view member);
 const boost::json::array& array_of(const boost::json::object& object, std::string_view member);
 
+// A route's health in a few words: "ok", "target: target_refused".
+std::string health_text(const boost::json::object& route);
+
 void print(std::string_view text);       // to standard output
 void print_note(std::string_view text);  // to standard error, so that standard output holds only what a program could want
 

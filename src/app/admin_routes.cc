@@ -20,10 +20,10 @@ std::string options_of(const json::object& route) {
 }
 
 void show_list(const json::object& answer) {
-    Table table({"URL", "AGENT", "TARGET", "OPTIONS", "ID"});
+    Table table({"URL", "AGENT", "TARGET", "HEALTH", "OPTIONS", "ID"});
     for (const json::value& item : array_of(answer, "routes")) {
         const json::object& route = item.as_object();
-        table.add({text_of(route, "url"), text_of(route, "agent"), text_of(route, "target"), options_of(route), text_of(route, "id")});
+        table.add({text_of(route, "url"), text_of(route, "agent"), text_of(route, "target"), health_text(route), options_of(route), text_of(route, "id")});
     }
     print(table.text());
 }

@@ -26,6 +26,7 @@ constexpr std::array kKeys = {
     KeyInfo{"resume_window", "DURATION", "how long an agent's streams wait when its connection is lost (default 60s)"},
     KeyInfo{"heartbeat_interval", "DURATION", "how often each agent is asked for a sign of life (default 30s)"},
     KeyInfo{"heartbeat_timeout", "DURATION", "how long it may be silent then, before its connection counts as lost (default 10s)"},
+    KeyInfo{"health_interval", "DURATION", "how often the services behind routes are looked at (default 60s; 0s: not at all)"},
     KeyInfo{"threads", "N", "event loops (default 0: one per core)"},
     KeyInfo{"max_agents", "N", "tunnels at the same time (default 10000)"},
 };
@@ -69,6 +70,7 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_duration("resume_window", config.resume_window, 0s, 10min);
     reader.read_duration("heartbeat_interval", config.heartbeat_interval, 1s, 10min);
     reader.read_duration("heartbeat_timeout", config.heartbeat_timeout, 100ms, 5min);
+    reader.read_duration("health_interval", config.health_interval, 0s, 24h);
     reader.read_integer("threads", config.threads, 0, 256);
     reader.read_integer("max_agents", config.max_agents, 1, 1'000'000);
 }

@@ -37,6 +37,7 @@ struct RelayConfig {
     std::chrono::milliseconds resume_window{60'000}; // how long a session waits for a new connection; 0: not at all
     std::chrono::milliseconds heartbeat_interval{30'000}; // between PINGs to an agent
     std::chrono::milliseconds heartbeat_timeout{10'000};  // after a PING, until any octet arrives
+    std::chrono::milliseconds health_interval{60'000}; // between two probes of a route's target; 0: none
     std::uint32_t threads = 0;                       // 0: one per core
     std::uint32_t max_agents = 10'000;               // with a live tunnel; the next are refused
     std::vector<std::string> warnings{};             // for the log: variables that look like ours and are not

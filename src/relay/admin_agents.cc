@@ -15,10 +15,10 @@ namespace {
 
 namespace json = boost::json;
 
-json::object describe(const store::Agent& agent, const LiveAgent* live, const std::vector<store::Route>& routes, PublicPort port) {
-    json::object described = to_json(agent, live);
+json::object describe(AdminCall& call, const store::Agent& agent, const std::vector<store::Route>& routes) {
+    json::object described = to_json(agent, call.live_agent(agent.id));
     json::array listed;
-    for (const store::Route& route : routes) listed.push_back(to_json(route, agent.name, port));
+    for (const store::Route& route : routes) listed.push_back(describe_route(call, route, agent));
     described["routes"] = std::move(listed);
     return described;
 }
@@ -26,7 +26,7 @@ json::object describe(const store::Agent& agent, const LiveAgent* live, const st
 ApiResult<json::object> describe(AdminCall& call, const store::Agent& agent) {
     const auto routes = call.store.list_routes(agent.id);
     if (!routes) return told(routes);
-    return describe(agent, call.live_agent(agent.id), *routes, call.facts.port);
+    return describe(call, agent, *routes);
 }
 
 Result<std::string> url_for_codes_of(AdminCall& call, const store::Agent& agent) {
@@ -118,7 +118,7 @@ AdminAnswered list_agents(AdminCall& call) {
     for (const store::Route& route : *routes) routes_of[route.agent.text].push_back(route);
     json::array listed;
     for (const store::Agent& agent : *agents)
-        listed.push_back(describe(agent, call.live_agent(agent.id), routes_of[agent.id.text], call.facts.port));
+        listed.push_back(describe(call, agent, routes_of[agent.id.text]));
     return AdminAnswer{200, json::object{{"agents", std::move(listed)}}};
 }
 

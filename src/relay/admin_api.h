@@ -40,6 +40,7 @@ public:
     // Reads the configuration and certificates anew. What can't change while running is named; on an error nothing changed.
     virtual Result<std::vector<std::string>> reload(store::Store& store) = 0;
     virtual Result<std::vector<store::BackupFile>> backup_files() = 0;
+    virtual std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) = 0;  // HealthBoard::find
     virtual void prefer_newcomer(const store::AgentId& agent, const std::string& peer) = 0;  // relay/loop_agents.h
 
 protected:

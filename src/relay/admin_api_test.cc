@@ -27,10 +27,15 @@ public:
     }
     Result<std::vector<store::BackupFile>> backup_files() override { return std::vector<store::BackupFile>{}; }
 
+    std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId&) override {
+        const auto found = health.find(route.text);
+        return found == health.end() ? std::nullopt : std::optional(found->second);
+    }
     void prefer_newcomer(const store::AgentId&, const std::string& peer) override { preferred = peer; }
 
     Facts given;
     std::string preferred;
+    std::map<std::string, RouteHealth> health;
     int refreshed = 0;
     bool broken = false;
 };

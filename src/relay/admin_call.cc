@@ -2,6 +2,8 @@
 
 namespace sallyport::relay {
 
+namespace json = boost::json;
+
 const LiveAgent* AdminCall::live_agent(const store::AgentId& id) {
     if (live_by_id.empty())
         for (const LiveAgent& one : live) live_by_id.emplace(one.agent_id, &one);
@@ -15,12 +17,37 @@ Result<store::Agent> find_agent(AdminCall& call, const std::string& name) {
     return agent;
 }
 
-ApiResult<std::map<std::string, std::string>> agent_names(AdminCall& call) {
+std::optional<RouteHealth> health_of(AdminCall& call, const store::Route& route, const store::Agent& agent) {
+    if (route.enabled == store::Enabled::no) return std::nullopt;
+    auto known = call.host.route_health(route.id, agent.id);
+    RouteHealth health{.state = RouteHealth::State::unhealthy};
+    if (agent.enabled == store::Enabled::no) {
+        health.hop = HealthHop::relay;
+        health.cause = "agent_disabled";
+        health.detail = "the agent is disabled";
+        return health;
+    }
+    if (known) return known;
+    health.hop = HealthHop::agent;
+    health.cause = "agent_offline";
+    health.detail = "the agent isn't connected";
+    health.since = agent.last_seen_at.value_or(WallTime{});
+    return health;
+}
+
+json::object describe_route(AdminCall& call, const store::Route& route, const store::Agent& agent) {
+    json::object described = to_json(route, agent.name, call.facts.port);
+    const auto health = health_of(call, route, agent);
+    described["health"] = health ? json::value(to_json(*health)) : json::value(nullptr);
+    return described;
+}
+
+ApiResult<std::map<std::string, store::Agent>> agents_by_id(AdminCall& call) {
     const auto agents = call.store.list_agents();
     if (!agents) return told(agents);
-    std::map<std::string, std::string> names;
-    for (const store::Agent& agent : *agents) names[agent.id.text] = agent.name;
-    return names;
+    std::map<std::string, store::Agent> by_id;
+    for (const store::Agent& agent : *agents) by_id.emplace(agent.id.text, agent);
+    return by_id;
 }
 
 }  // namespace sallyport::relay

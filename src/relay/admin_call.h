@@ -49,6 +49,12 @@ Result<T> about(const std::string& word, Result<T> checked) {
 }
 
 Result<store::Agent> find_agent(AdminCall& call, const std::string& name);
-ApiResult<std::map<std::string, std::string>> agent_names(AdminCall& call);  // by id
+
+// What is known of the way to the route's service. Nothing: the route is disabled.
+std::optional<RouteHealth> health_of(AdminCall& call, const store::Route& route, const store::Agent& agent);
+// The route as the API shows it.
+boost::json::object describe_route(AdminCall& call, const store::Route& route, const store::Agent& agent);
+
+ApiResult<std::map<std::string, store::Agent>> agents_by_id(AdminCall& call);  // by id
 
 }  // namespace sallyport::relay

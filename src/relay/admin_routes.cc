@@ -11,7 +11,7 @@ AdminAnswered answer_route(AdminCall& call, int status, const Result<store::Rout
     if (!route) return told(route);
     const auto agent = call.store.find_agent(route->agent);
     if (!agent) return told(agent);
-    return AdminAnswer{status, json::object{{"route", to_json(*route, agent->name, call.facts.port)}}};
+    return AdminAnswer{status, json::object{{"route", describe_route(call, *route, *agent)}}};
 }
 
 store::Enabled enabled_of(bool value) { return value ? store::Enabled::yes : store::Enabled::no; }
@@ -21,10 +21,10 @@ store::Enabled enabled_of(bool value) { return value ? store::Enabled::yes : sto
 AdminAnswered list_routes(AdminCall& call) {
     const auto routes = call.store.list_routes();
     if (!routes) return told(routes);
-    const auto names = agent_names(call);
-    if (!names) return std::unexpected(names.error());
+    const auto agents = agents_by_id(call);
+    if (!agents) return std::unexpected(agents.error());
     json::array listed;
-    for (const store::Route& route : *routes) listed.push_back(to_json(route, names->at(route.agent.text), call.facts.port));
+    for (const store::Route& route : *routes) listed.push_back(describe_route(call, route, agents->at(route.agent.text)));
     return AdminAnswer{200, json::object{{"routes", std::move(listed)}}};
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/random.h"
 #include "base/version.h"
@@ -31,6 +32,30 @@ std::optional<std::string> warning_of(const store::Route& route, const LiveAgent
            "trusted_proxies there";
 }
 
+constexpr std::size_t kMostHealthWarnings = 20;
+
+// How many routes are in which state; what fails where the agent is connected is worth a warning. (Who is away is counted only.)
+json::object health_of_all(AdminCall& call, const std::vector<store::Agent>& agents, const std::vector<store::Route>& routes, json::array& warnings) {
+    std::map<std::string_view, const store::Agent*> by_id;
+    for (const store::Agent& agent : agents) by_id.emplace(agent.id.text, &agent);
+    std::map<std::string_view, std::size_t> counts{{"healthy", 0}, {"unhealthy", 0}, {"unknown", 0}};
+    std::size_t failing = 0;
+    for (const store::Route& route : routes) {
+        const store::Agent& agent = *by_id.at(route.agent.text);
+        const auto health = health_of(call, route, agent);
+        if (!health) continue;
+        ++counts[name_of(health->state)];
+        if (health->state != RouteHealth::State::unhealthy || !call.live_agent(agent.id) || health->cause == "agent_offline") continue;
+        if (++failing <= kMostHealthWarnings)
+            warnings.emplace_back(route.hostname + route.path_prefix + ": " + std::string(health->cause) + " (" + std::string(name_of(health->hop)) + ") since " +
+                                  iso_time(health->since) + ": " + route.target + " of " + agent.name + (health->detail.empty() ? "" : ": " + health->detail));
+    }
+    if (failing > kMostHealthWarnings) warnings.emplace_back("and " + std::to_string(failing - kMostHealthWarnings) + " more routes that fail (route list)");
+    json::object described;
+    for (const auto& [state, count] : counts) described[state] = count;
+    return described;
+}
+
 // Either a restored backup, or a stolen key: only the owner can know.
 std::string warning_of(const LiveAgent& live, const RefusedNewcomer& other) {
     const std::string& name = live.view->name;
@@ -54,6 +79,7 @@ AdminAnswered show_status(AdminCall& call) {
     json::array warnings;
     for (const LiveAgent& live : call.live)
         if (live.refused) warnings.emplace_back(warning_of(live, *live.refused));
+    const json::object health = health_of_all(call, *agents, *routes, warnings);
     for (const store::Route& route : *routes)
         if (const LiveAgent* live = call.live_agent(route.agent); live && route.enabled == store::Enabled::yes)
             if (auto warning = warning_of(route, *live)) warnings.emplace_back(std::move(*warning));
@@ -68,6 +94,7 @@ AdminAnswered show_status(AdminCall& call) {
                                          {"open_connections", call.host.open_connections()},
                                          {"agents", json::object{{"total", agents->size()}, {"online", call.live.size()}}},
                                          {"routes", routes->size()},
+                                         {"health", health},
                                          {"listeners", std::move(listeners)},
                                          {"warnings", std::move(warnings)}}};
 }

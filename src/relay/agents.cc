@@ -3,7 +3,7 @@
 namespace sallyport::relay {
 
 Agents::Agents(const std::vector<Loop*>& loops, Log& log, const TunnelSettings& settings, std::size_t most_links, OnSeen on_seen)
-    : most_links_(most_links), on_seen_(std::move(on_seen)) {
+    : most_links_(most_links), on_seen_(std::move(on_seen)), loop_count_(loops.size()) {
     for (Loop* loop : loops) loops_.push_back(std::make_unique<LoopAgents>(*loop, *this, log, settings));
 }
 
@@ -26,6 +26,11 @@ void Agents::set_limits(const TunnelSettings& settings, std::size_t most_links) 
     most_links_ = most_links;
     for (const auto& agents : loops_)
         agents->loop().post([&agents = *agents, settings] { agents.set_tunnel_settings(settings); });
+}
+
+void Agents::set_health_interval(std::chrono::milliseconds interval) {
+    for (const auto& agents : loops_)
+        agents->loop().post([&agents = *agents, interval] { agents.set_health_interval(interval); });
 }
 
 void Agents::prefer_newcomer(const std::string& agent_id, const std::string& peer) {

@@ -35,6 +35,10 @@ public:
     // From now on; what is connected stays.
     void set_limits(const TunnelSettings& settings, std::size_t most_links);
 
+    // How often each route's target is probed at most; 0: not at all.
+    void set_health_interval(std::chrono::milliseconds interval);
+    const HealthBoard& health() const { return health_board_; }
+
     // See LoopAgents::prefer_newcomer.
     void prefer_newcomer(const std::string& agent_id, const std::string& peer);
 
@@ -51,6 +55,8 @@ private:
     std::atomic<std::size_t> most_links_;
     std::atomic<std::size_t> link_count_{0};
     OnSeen on_seen_;
+    const std::size_t loop_count_;
+    HealthBoard health_board_;
     std::vector<std::unique_ptr<LoopAgents>> loops_;
     std::mutex mutex_;  // guards gates_; taken when a tunnel opens
     std::unordered_map<std::string, std::shared_ptr<PermitGate>> gates_;

@@ -107,6 +107,18 @@ json::object to_json(const store::Route& route, std::string_view agent_name, Pub
             {"created_at", iso_time(route.created_at)}};
 }
 
+json::object to_json(const RouteHealth& health) {
+    const bool bad = health.state == RouteHealth::State::unhealthy;
+    const bool known = health.since != WallTime{};
+    return {{"state", name_of(health.state)},
+            {"hop", bad ? json::value(name_of(health.hop)) : json::value(nullptr)},
+            {"cause", bad ? json::value(health.cause) : json::value(nullptr)},
+            {"detail", bad ? json::value(health.detail) : json::value(nullptr)},
+            {"since", known ? json::value(iso_time(health.since)) : json::value(nullptr)},
+            {"probed_at", optional_time(health.probed_at)},
+            {"took_ms", health.probed_at ? json::value(health.took.count()) : json::value(nullptr)}};
+}
+
 json::object to_json(const store::Credential& credential) {
     return {{"id", credential.id.text},
             {"kind", store::name_of(credential.kind)},

@@ -34,6 +34,7 @@ std::string iso_time(WallTime time);  // RFC 3339 in UTC: "2026-11-20T07:15:00Z"
 std::string_view name_of(store::ForwardClientIp value);  // auto, always, never
 
 boost::json::object to_json(const store::Route& route, std::string_view agent_name, PublicPort port);
+boost::json::object to_json(const RouteHealth& health);
 boost::json::object to_json(const store::Credential& credential);
 // `live` null: not connected.
 boost::json::object to_json(const store::Agent& agent, const LiveAgent* live);

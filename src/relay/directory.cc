@@ -31,6 +31,14 @@ Route convert(const store::Route& stored, const store::Agent& agent) {
     return route;
 }
 
+// A probe's Host is what a visitor's would be; under a wildcard some name has to stand for all.
+HealthCheck health_check_of(const store::Route& route, PublicPort port) {
+    HealthCheck check{route.id.text, route.hostname + route.path_prefix, route.target, route.health_path};
+    if (route.health_path.empty() || !route.preserve_host) return check;
+    check.host = (route.hostname.starts_with("*.") ? "health" + route.hostname.substr(1) : route.hostname) + port.suffix();
+    return check;
+}
+
 void insert_key_of(const std::shared_ptr<const store::Credential>& credential, auto&& insert) {
     if (credential->public_key) insert(std::string(as_text(*credential->public_key)), credential);
 }
@@ -42,7 +50,10 @@ std::vector<Route> Directory::take_routes(Known& known, const std::vector<store:
     std::vector<Route> routes;
     for (const store::Route& route : stored) {
         routes.push_back(convert(route, known.agent));
-        if (routes.back().enabled) known.notices.push_back({public_url_of(route, port), route.target});
+        if (routes.back().enabled) {
+            known.notices.push_back({public_url_of(route, port), route.target});
+            known.health_checks.push_back(health_check_of(route, port));
+        }
         if (std::ranges::find(known.hostnames, route.hostname) == known.hostnames.end()) known.hostnames.push_back(route.hostname);
     }
     return routes;
@@ -134,6 +145,12 @@ const std::vector<RouteNotice>& Directory::notices(std::string_view agent_id) co
     static const std::vector<RouteNotice> none;
     const Known* known = agents_.find(agent_id);
     return known ? known->notices : none;
+}
+
+const std::vector<HealthCheck>& Directory::health_checks(std::string_view agent_id) const {
+    static const std::vector<HealthCheck> none;
+    const Known* known = agents_.find(agent_id);
+    return known ? known->health_checks : none;
 }
 
 std::vector<std::string> Directory::hostnames(std::string_view agent_id) const {

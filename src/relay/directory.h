@@ -10,6 +10,7 @@
 #include "base/octets.h"
 #include "base/shared_map.h"
 #include "edge/route_table.h"
+#include "relay/health_check.h"
 #include "store/records.h"
 #include "wire/control_message.h"
 
@@ -38,6 +39,8 @@ public:
     const std::shared_ptr<const RouteTable>& routes() const { return routes_; }
     // The enabled routes of an agent as it is told them: public URL and target.
     const std::vector<RouteNotice>& notices(std::string_view agent_id) const;
+    // How each enabled route of an agent is looked after.
+    const std::vector<HealthCheck>& health_checks(std::string_view agent_id) const;
     // Hostnames of all routes, wildcards included, each once; or those of one agent.
     std::vector<std::string> hostnames() const { return routes_->hostnames(); }
     std::vector<std::string> hostnames(std::string_view agent_id) const;
@@ -50,6 +53,7 @@ private:
         std::vector<CredentialPtr> credentials;
         std::vector<RouteNotice> notices;
         std::vector<std::string> hostnames;  // of its routes, each once
+        std::vector<HealthCheck> health_checks{};
     };
     static std::vector<Route> take_routes(Known& known, const std::vector<store::Route>& stored, PublicPort port);
 

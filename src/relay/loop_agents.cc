@@ -74,7 +74,12 @@ struct LoopAgents::Newcomer {
 // ---- LoopAgents
 
 LoopAgents::LoopAgents(Loop& loop, Agents& agents, Log& log, const TunnelSettings& settings)
-    : loop_(loop), agents_(agents), log_(log), settings_(settings), far_ends_(loop), seen_timer_(loop, [this] {
+    : loop_(loop), agents_(agents), log_(log), settings_(settings),
+      prober_(loop, log, agents.health_board_,
+              {.open = [this](const std::string& id, const OpenRequest& request, Stream::Owner& owner) { return open_here(id, request, owner); },
+               .host_of = [this](const std::string& id, const std::string& target) { return own_host_of(id, target); }},
+              kProbesPerSecond / static_cast<double>(agents.loop_count_)),
+      far_ends_(loop), seen_timer_(loop, [this] {
           std::vector<store::AgentId> ids;
           for (const auto& [id, link] : links_)
               if (link->view()) seen_.insert(id);
@@ -114,6 +119,7 @@ void LoopAgents::follow_directory(const std::string& agent_id) {
         refuse(newcomer->second->arrival, 403, AdmissionRefusal::disabled);
         newcomers_.erase(newcomer);
     }
+    prober_.follow(agent_id, directory_->health_checks(agent_id));
     const auto known = entries_.find(agent_id);
     if (known != entries_.end() && !known->second.view && known->second.waiting.empty() && !directory_->agent(agent_id)) entries_.erase(known);
 }
@@ -182,6 +188,7 @@ void LoopAgents::resume(Arrival arrival, AgentLink& link) {
                 arrival.session.received);
     publish(link);
     inform(link);
+    watch_health(link);
     log_.info("tunnel.resumed", {{"agent", link.agent().name}, {"peer", from}, {"session", link.agent().session_id}});
 }
 
@@ -259,6 +266,7 @@ void LoopAgents::on_link_view(AgentLink& link) {
     inform(link);
     if (!first) return;
     note_seen(agent.agent_id);
+    watch_health(link);
     counters_.tunnels_opened.add();
     log_.info("tunnel.opened", {{"agent", agent.name},
                                 {"peer", link.peer()},
@@ -274,6 +282,8 @@ void LoopAgents::publish(const AgentLink& link) {
 
 void LoopAgents::on_link_lost(AgentLink& link, const Error& reason) {
     publish(link);
+    note_seen(link.agent().agent_id);
+    prober_.on_away(link.agent().agent_id);
     log_.info("tunnel.lost", {{"agent", link.agent().name}, {"reason", name_of(reason.code)}, {"detail", reason.detail}});
 }
 
@@ -289,6 +299,7 @@ void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
         agents_.publish(*this, id, nullptr, nullptr);
     }
     refused_.forget(id);
+    prober_.on_away(id);
     loop_.dispose(std::move(links_.extract(id).mapped()));
     --agents_.link_count_;
     if (closed_all_) {
@@ -300,6 +311,21 @@ void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
         loop_.dispose(std::move(waiting.mapped()));
         begin_link(std::move(arrival));
     }
+}
+
+void LoopAgents::watch_health(const AgentLink& link) {
+    if (!link.view()) return;
+    const std::string& id = link.agent().agent_id;
+    prober_.on_online(id, link.agent().name);
+    prober_.follow(id, directory_->health_checks(id));
+}
+
+std::string LoopAgents::own_host_of(const std::string& agent_id, const std::string& target) const {
+    const auto link = links_.find(agent_id);
+    if (link != links_.end() && link->second->view())
+        for (const AgentView::Target& known : link->second->view()->targets)
+            if (known.name == target && !known.authority.empty()) return known.authority;
+    return target;
 }
 
 void LoopAgents::note_seen(const std::string& agent_id) {

@@ -22,6 +22,7 @@
 #include "relay/arrival.h"
 #include "relay/cross_loop_stream.h"
 #include "relay/directory.h"
+#include "relay/health_prober.h"
 #include "relay/permit_gate.h"
 #include "relay/refused_newcomers.h"
 
@@ -62,6 +63,9 @@ public:
     // A new directory: links whose agent or credential is gone from it are cut, the others hear of changed routes. `changed`:
     // the agents in which it differs from the one before; null: any.
     void set_directory(DirectoryPtr directory, const std::vector<store::AgentId>* changed = nullptr);
+
+    // 0: targets are not probed.
+    void set_health_interval(std::chrono::milliseconds interval) { prober_.set_interval(interval); }
 
     // On the owner loop: goes on with the session that is asked for, or opens a tunnel in place of one that is lost, or asks
     // the live one first.
@@ -126,6 +130,9 @@ private:
     void take_over(Arrival arrival, AgentLink& old, Error why);
     void look_at(Newcomer& newcomer);
     void note_seen(const std::string& agent_id);
+    void watch_health(const AgentLink& link);
+    // The Host of requests to a target that isn't told the visitor's.
+    std::string own_host_of(const std::string& agent_id, const std::string& target) const;
 
     Loop& loop_;
     Agents& agents_;
@@ -137,6 +144,7 @@ private:
     Map<std::unique_ptr<AgentLink>> links_;
     Map<std::unique_ptr<Newcomer>> newcomers_;  // at most one per agent
     RefusedNewcomers refused_;
+    HealthProber prober_;  // after links_: its streams go before their tunnels
     CrossLoopFarEnds far_ends_;  // after links_: gone before the tunnels that their streams belong to
     std::unordered_set<std::string> seen_;
     Timer seen_timer_;

@@ -134,6 +134,24 @@ void add_agents(std::vector<MetricFamily>& out, const std::vector<LiveAgent>& li
     out.push_back(round_trip.take());
 }
 
+void add_health(std::vector<MetricFamily>& out, const HealthBoard& board) {
+    using State = RouteHealth::State;
+    Family healthy = gauge("sallyport_route_healthy", "Whether the service behind a route can be reached: 1 or 0; absent until it is known");
+    std::array<std::size_t, kHealthHops.size()> failing{};
+    board.for_each([&](const std::string& label, const RouteHealth& health) {
+        if (health.state == State::unknown) return;
+        healthy.count(health.state == State::healthy ? 1 : 0, {{"route", label}});
+        if (health.state == State::unhealthy) ++failing[static_cast<std::size_t>(health.hop)];
+    });
+    Family unhealthy = gauge("sallyport_routes_unhealthy", "Routes whose service can't be reached, by what fails first");
+    for (const HealthHop hop : kHealthHops) unhealthy.count(failing[static_cast<std::size_t>(hop)], {{"hop", std::string(name_of(hop))}});
+    Family probes = counter("sallyport_route_probes_total", "Looks at services behind routes");
+    for (const State verdict : {State::healthy, State::unhealthy}) probes.count(board.probes(verdict), {{"result", std::string(name_of(verdict))}});
+    out.push_back(healthy.take());
+    out.push_back(unhealthy.take());
+    out.push_back(probes.take());
+}
+
 std::size_t resident_octets() {
     std::ifstream statm("/proc/self/statm");
     std::size_t total = 0;
@@ -160,6 +178,7 @@ std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     add_edges(families, loops_);
     add_refusals(families, agents_, loops_);
     add_agents(families, live);
+    add_health(families, agents_.health());
     add_process(families, loops_, started_at_);
     std::ostringstream out;
     prometheus::TextSerializer().Serialize(out, families);

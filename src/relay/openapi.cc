@@ -151,7 +151,13 @@ const std::string_view kOpenApiDocument = R"json({
         "id": {"type": "string"}, "url": {"type": "string"}, "hostname": {"type": "string"}, "path_prefix": {"type": "string"},
         "agent": {"type": "string"}, "target": {"type": "string"}, "enabled": {"type": "boolean"}, "strip_prefix": {"type": "boolean"},
         "preserve_host": {"type": "boolean"}, "forward_client_ip": {"enum": ["auto", "always", "never"]},
-        "request_timeout": {"type": ["string", "null"]}, "health_path": {"type": ["string", "null"]}, "created_at": {"type": "string", "format": "date-time"}}},
+        "request_timeout": {"type": ["string", "null"]}, "health_path": {"type": ["string", "null"]}, "created_at": {"type": "string", "format": "date-time"},
+        "health": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RouteHealth"}], "description": "null: the route is disabled"}}},
+      "RouteHealth": {"type": "object", "properties": {
+        "state": {"enum": ["healthy", "unhealthy", "unknown"]}, "hop": {"enum": ["relay", "agent", "target", null], "description": "what fails first"},
+        "cause": {"type": ["string", "null"], "description": "stable, in snake_case: target_refused, target_timeout, agent_offline, …"},
+        "detail": {"type": ["string", "null"]}, "since": {"type": ["string", "null"], "format": "date-time"},
+        "probed_at": {"type": ["string", "null"], "format": "date-time"}, "took_ms": {"type": ["integer", "null"]}}},
       "RouteAnswer": {"type": "object", "required": ["route"], "properties": {"route": {"$ref": "#/components/schemas/Route"}}},
       "AuditEntry": {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "actor": {"type": "string"},
         "action": {"type": "string"}, "subject": {"type": "string"}, "detail": {"type": "string"}}},
@@ -159,6 +165,7 @@ const std::string_view kOpenApiDocument = R"json({
         "version": {"type": "string"}, "pin": {"type": "string"}, "public_url": {"type": "string"}, "base_domain": {"type": "string"},
         "state_dir": {"type": "string"}, "started_at": {"type": "string", "format": "date-time"}, "uptime_s": {"type": "integer"},
         "loops": {"type": "integer"}, "open_connections": {"type": "integer"}, "routes": {"type": "integer"},
+        "health": {"type": "object", "description": "how many enabled routes are in which state", "properties": {"healthy": {"type": "integer"}, "unhealthy": {"type": "integer"}, "unknown": {"type": "integer"}}},
         "agents": {"type": "object", "properties": {"total": {"type": "integer"}, "online": {"type": "integer"}}},
         "listeners": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "address": {"type": "string"}}}},
         "warnings": {"type": "array", "items": {"type": "string"}}}}

@@ -167,6 +167,7 @@ Result<> Relay::make_parts() {
     if (!retiring) return std::unexpected(retiring.error());
     retirements_ = std::make_unique<RetirementClock>(strands_.front()->loop, [this](std::vector<store::CredentialId> due) { retire(std::move(due)); });
     retirements_->follow(*retiring);
+    agents_->set_health_interval(config_.health_interval);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
     const EdgeSettings settings = edge_settings(config_);
     for (std::size_t i = 0; i < strands_.size(); ++i) {
@@ -387,6 +388,7 @@ void Relay::post_settings(const RelayConfig& config) {
     for (const auto& strand : strands_)
         strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
     agents_->set_limits(tunnel_settings(config), config.max_agents);
+    agents_->set_health_interval(config.health_interval);
     strands_.front()->loop.post([this, timeout = config.drain_timeout] { drain_timeout_ = timeout; });
 }
 

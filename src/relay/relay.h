@@ -85,6 +85,7 @@ private:
     void refresh_all(store::Store& store);
     Result<std::vector<std::string>> reload(store::Store& store) override;
     Result<std::vector<store::BackupFile>> backup_files() override;
+    std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) override { return agents_->health().find(route.text, agent.text); }
     void prefer_newcomer(const store::AgentId& agent, const std::string& peer) override { agents_->prefer_newcomer(agent.text, peer); }
 
     RelayConfig config_;  // after the start: the store's thread only, but what never changes
