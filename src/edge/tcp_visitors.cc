@@ -1,5 +1,6 @@
 #include "edge/tcp_visitors.h"
 
+#include "net/socket.h"
 #include "net/tcp_transport.h"
 
 namespace sallyport {

@@ -1,6 +1,8 @@
 #include "net/socket.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -87,6 +89,11 @@ void probe_while_idle(int descriptor) {
 
 void limit_unsent(int descriptor, ByteCount octets) {
     set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(octets));
+}
+
+ByteCount unsent_octets(int descriptor) {
+    int octets = 0;
+    return ::ioctl(descriptor, SIOCOUTQNSD, &octets) == 0 ? static_cast<ByteCount>(octets) : 0;
 }
 
 Acceptor::Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble)

@@ -28,6 +28,7 @@ void tune_connection(int descriptor);
 void probe_while_idle(int descriptor);
 // TCP_NOTSENT_LOWAT: how many octets may wait in the kernel unsent; few, so that what comes next isn't late.
 void limit_unsent(int descriptor, ByteCount octets);
+ByteCount unsent_octets(int descriptor);
 
 // Accepts in bursts on its loop. When descriptors run out it pauses for a second and reports once per pause.
 class Acceptor final : private Watch::Owner {

@@ -30,6 +30,17 @@ void SocketTransport::set_owner(Transport::Owner* owner) {
     update_read();
 }
 
+void SocketTransport::limit_unsent(ByteCount octets) {
+    unsent_limit_ = octets;
+    if (!closed_) sallyport::limit_unsent(descriptor_.get(), octets);
+}
+
+Transport::Unsent SocketTransport::unsent() const {
+    if (closed_) return {};
+    const ByteCount octets = unsent_octets(descriptor_.get());
+    return {octets, octets == 0 || ran_dry_};
+}
+
 void SocketTransport::pause_receive() {
     paused_ = true;
     update_read();
@@ -65,7 +76,20 @@ void SocketTransport::put_wire(Octets head, Octets body) {
         left -= gone;
         pending_.insert(pending_.end(), part.begin() + static_cast<std::ptrdiff_t>(gone), part.end());
     }
-    if (!pending_.empty()) watch_.want_write(true);
+    unsent_at_most_ += head.size() + body.size();
+    look_whether_full();
+    if (!full_ && pending_.empty()) return;
+    ran_dry_ = false;
+    watch_.want_write(true);
+}
+
+// The kernel minds its limit only where it begins a new buffer, every 64 KiB or so: too late on a slow line. Where the limit is a
+// whole send anyway, it isn't asked.
+void SocketTransport::look_whether_full() {
+    full_ = false;
+    if (unsent_limit_ == 0 || unsent_limit_ >= kSendQuantum || unsent_at_most_ < unsent_limit_) return;
+    unsent_at_most_ = unsent_octets(descriptor_.get());
+    full_ = pending_.empty() && unsent_at_most_ >= unsent_limit_;
 }
 
 void SocketTransport::on_readable() {
@@ -87,6 +111,7 @@ void SocketTransport::on_readable() {
 }
 
 void SocketTransport::on_writable() {
+    if (unsent_limit_ > 0 && !ran_dry_) ran_dry_ = unsent_octets(descriptor_.get()) == 0;
     if (!pending_.empty()) {
         const ssize_t sent = ::send(descriptor_.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
         if (sent < 0) {
@@ -96,7 +121,10 @@ void SocketTransport::on_writable() {
         pending_.erase(pending_.begin(), pending_.begin() + sent);
         if (!pending_.empty()) return;
         std::vector<std::byte>().swap(pending_);  // idle connections hold no buffer
+        look_whether_full();
+        if (full_ && !ended_) return;
     }
+    full_ = false;
     watch_.want_write(false);
     if (ended_) ::shutdown(descriptor_.get(), SHUT_WR);
     else if (owner_) owner_->on_send_ready();

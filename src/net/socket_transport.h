@@ -7,7 +7,6 @@
 
 #include "net/descriptor.h"
 #include "net/loop.h"
-#include "net/socket.h"
 #include "net/transport.h"
 
 namespace sallyport {
@@ -15,13 +14,14 @@ namespace sallyport {
 class SocketTransport : public Transport, private Watch::Owner {
 public:
     void set_owner(Transport::Owner* owner) override;
-    bool send_ready() const override { return !closed_ && !ended_ && pending_.empty(); }
+    bool send_ready() const override { return !closed_ && !ended_ && !full_ && pending_.empty(); }
     void pause_receive() override;
     void resume_receive() override;
     void end_send() override;
     void close() override;
     void abort() override;
-    void limit_unsent(ByteCount octets) override { sallyport::limit_unsent(descriptor_.get(), octets); }
+    void limit_unsent(ByteCount octets) override;
+    Unsent unsent() const override;
     const SocketAddress& peer_address() const override { return peer_; }
     const SocketAddress& local_address() const override { return local_; }
     int descriptor() const { return descriptor_.get(); }  // for socket options
@@ -52,6 +52,10 @@ protected:
     bool ended_ = false;  // our direction
     std::string received_;
     std::vector<std::byte> pending_;
+    ByteCount unsent_limit_ = 0;   // 0: the kernel's own
+    ByteCount unsent_at_most_ = 0; // what the kernel may hold, without asking it each time
+    bool full_ = false;            // the kernel holds as much as it may
+    bool ran_dry_ = true;
     Descriptor descriptor_;
     bool paused_ = false;
     bool receive_ended_ = false;
@@ -60,6 +64,7 @@ private:
     void on_readable() override;
     void on_writable() override;
     void on_hangup() override;
+    void look_whether_full();
     void cut();
     void at_turn_end();
 

@@ -54,6 +54,11 @@ public:
 
     // Few octets may wait in the kernel unsent, so that what is sent next isn't late (TCP_NOTSENT_LOWAT).
     virtual void limit_unsent(ByteCount) {}
+    struct Unsent {
+        ByteCount octets = 0;  // in the kernel, waiting to be sent for the first time
+        bool ran_dry = true;   // it held none at some time since send_ready() was last seen to become false
+    };
+    virtual Unsent unsent() const { return {}; }
 
     virtual const SocketAddress& peer_address() const = 0;
     virtual const SocketAddress& local_address() const = 0;

@@ -100,6 +100,10 @@ private:
             line_->open_[side_] = false;
         }
         void abort() override { close(); }
+        Unsent unsent() const override {
+            const std::size_t octets = line_->under_way_[other(side_)].size();
+            return {octets, octets == 0};
+        }
         const SocketAddress& peer_address() const override { return address_; }
         const SocketAddress& local_address() const override { return address_; }
 

@@ -287,7 +287,7 @@ std::size_t Http2Session::pull(std::int32_t id, std::size_t most) {
     Http2Stream* stream = find(id);
     if (!stream || !stream->owner_) return 0;
     const MutableOctets room = pipe_.retained().room().subspan(kFrameHeader);
-    pulled_ = stream->owner_->on_stream_pull(room.first(std::min(most, room.size())));
+    pulled_ = stream->owner_->on_stream_pull(room.first(std::min({most, room.size(), static_cast<std::size_t>(pipe_.quantum())})));
     return pulled_.octets;
 }
 

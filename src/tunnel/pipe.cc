@@ -44,7 +44,8 @@ Pipe::Pipe(Loop& loop, TunnelRole role, TransportPtr transport, std::string rece
 Pipe::~Pipe() { drop_connection(); }
 
 void Pipe::start() {
-    transport_->limit_unsent(kStaged);
+    pace_ = {};  // another connection, maybe another line
+    transport_->limit_unsent(pace_.unsent_in_kernel());
     transport_->set_owner(this);
     if (!received_at_start_.empty()) {
         std::string received = std::move(received_at_start_);
@@ -198,7 +199,8 @@ void Pipe::flush_soon() { flush_.ask(); }
 
 void Pipe::flush() {
     while (!closed_ && transport_ && transport_->send_ready()) {
-        const Octets next = retained_.next();
+        Octets next = retained_.next();
+        next = next.first(std::min<std::size_t>(next.size(), quantum()));
         if (next.empty() && urgent_.empty()) return;
         if (next.empty() || urgent_.size() + 16 + next.size() > Transport::kSendQuantum) {
             if (!urgent_.empty()) {
@@ -207,6 +209,7 @@ void Pipe::flush() {
                 continue;
             }
         }
+        if (pace_.looking() && transport_->unsent().octets == 0) pace_.on_dry();
         // One send: urgent frames, then one DATA frame. The agent's side is masked on the way through a buffer of the loop.
         const bool masked = role_ == TunnelRole::agent;
         const MaskingKey key = masked ? new_masking_key() : MaskingKey{};
@@ -227,11 +230,14 @@ void Pipe::flush() {
         urgent_.clear();
         if (retained_.all_acknowledged()) unacknowledged_since_ = loop_.now();
         retained_.mark_sent(next.size());
+        const auto after = transport_->send_ready() ? SendPace::After::room : SendPace::After::full;
+        const ByteCount unsent = pace_.asks(next.size(), after) ? transport_->unsent().octets : 0;
+        if (pace_.on_sent(next.size(), after, unsent, loop_.now())) transport_->limit_unsent(pace_.unsent_in_kernel());
     }
 }
 
 bool Pipe::make_room() {
-    if (retained_.unsent() >= kStaged) flush();
+    if (retained_.unsent() >= quantum()) flush();
     starved_ = !has_room();
     return !starved_;
 }
@@ -243,6 +249,10 @@ void Pipe::tell_room() {
 }
 
 void Pipe::on_send_ready() {
+    if (pace_.looking()) {
+        const Transport::Unsent unsent = transport_->unsent();
+        if (pace_.on_room(unsent.ran_dry, unsent.octets, loop_.now())) transport_->limit_unsent(pace_.unsent_in_kernel());
+    }
     flush();
     tell_room();
 }

@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "net/transport.h"
 #include "tunnel/retained_octets.h"
+#include "tunnel/send_pace.h"
 #include "tunnel/tunnel.h"
 #include "wire/pipe_frame.h"
 #include "wire/websocket_frame.h"
@@ -42,9 +43,9 @@ public:
     bool can_resume_from(ByteCount peer_received) const { return !closed_ && retained_.holds(peer_received); }
     bool connected() const { return transport_ != nullptr; }
 
-    // How many octets may wait unsent before writing stops: few, so that what comes next isn't late.
-    static constexpr ByteCount kStaged = 128_KiB;
-    bool has_room() const { return !closed_ && !retained_.full() && retained_.unsent() < kStaged; }
+    // How long a frame may be, and how many octets may wait unsent before writing stops: few, so that what comes next isn't late.
+    ByteCount quantum() const { return pace_.quantum(); }
+    bool has_room() const { return !closed_ && !retained_.full() && retained_.unsent() < quantum(); }
     // Sends if that is what is missing; if there is still no room, on_pipe_room() follows.
     bool make_room();
     RetainedOctets& retained() { return retained_; }  // write here, then flush_soon() or flush()
@@ -88,6 +89,7 @@ private:
     WebSocketDecoder websocket_;
     PipeDecoder decoder_;
     RetainedOctets retained_;
+    SendPace pace_;
     std::string urgent_;            // whole WebSocket frames that go before the next DATA; bounded by kMostUrgent; dies with the connection
     ByteCount received_total_ = 0;  // DATA octets of this session
     ByteCount acknowledged_total_ = 0;

@@ -35,6 +35,7 @@ class Model {
 public:
     Model(unsigned seed, bool tracing)
         : random_(seed), tracing_(tracing), loop_([this] { return now_; }), ends_{End(*this, Side::kAgent), End(*this, Side::kRelay)} {
+        settings_.resume_window = 60s;
         settings_.retained = one_of({8_KiB, 64_KiB, 300_KiB, 4_MiB});
         capacity_ = one_of({1'000, 20'000, 200'000});
         patience_ = one_of<std::chrono::milliseconds>({1ms, 40ms, 2s});
