@@ -33,6 +33,11 @@ std::chrono::milliseconds part_of(std::chrono::milliseconds whole, double part) 
         static_cast<std::chrono::milliseconds::rep>(static_cast<double>(whole.count()) * part));
 }
 
+// The answer takes a round trip and the relay's work; TCP and TLS, which took so long, two round trips.
+Duration patience_with_answer(Duration opening) {
+    return std::clamp<Duration>(2 * opening, std::chrono::milliseconds(500), std::chrono::seconds(10));
+}
+
 }  // namespace
 
 Agent::Agent(Loop& loop, Workers& workers, Log& log, AgentSetup setup, AgentObserver* observer)
@@ -83,22 +88,37 @@ void Agent::dial() {
 }
 
 void Agent::begin_attempt() {
+    if (dialling_.size() >= kMostAttempts) {
+        // The oldest that has not got through; on a line so slow that all have, they are what to wait for.
+        const auto oldest = std::ranges::find_if(dialling_, [](const Attempt& attempt) { return !attempt.dialler->reached(); });
+        if (oldest == dialling_.end()) return;
+        loop_.dispose(std::move(oldest->dialler));
+        dialling_.erase(oldest);
+    }
     ++attempts_;
     attempted_at_ = loop_.now();
-    if (dialling_.size() >= kMostAttempts) {
-        loop_.dispose(std::move(dialling_.front().dialler));
-        dialling_.pop_front();
-    }
     const std::uint64_t number = ++attempt_number_;
     dialling_.push_back(
-        {number, std::make_unique<RelayDialler>(
-                     loop_, workers_, setup_.relay, setup_.dial, [this] { return ask_session(); },
-                     [this, number](std::expected<OpenedConnection, DialFailure> result) {
-                         on_dialled(number, std::move(result));
-                     })});
+        {number, loop_.now(),
+         std::make_unique<RelayDialler>(
+             loop_, workers_, setup_.relay, setup_.dial, [this, number] { return ask_session(number); },
+             [this, number](std::expected<OpenedConnection, DialFailure> result) { on_dialled(number, std::move(result)); }),
+         {}});
 }
 
-Result<SessionState> Agent::ask_session() { return current_ ? current_->give_up_connection() : SessionState{}; }
+// The relay goes over to whoever asks last. So one asks at a time: where an answer takes longer than the next attempt, each would
+// take the session from the one before, and none would keep it.
+Result<SessionState> Agent::ask_session(std::uint64_t number) {
+    Attempt* asking = nullptr;
+    for (Attempt& attempt : dialling_) {
+        if (attempt.number == number) asking = &attempt;
+        else if (attempt.asked && loop_.now() - *attempt.asked < patience_with_answer(*attempt.asked - attempt.began))
+            return fail(Errc::conflict, "another attempt has asked before");
+    }
+    Result<SessionState> session = current_ ? current_->give_up_connection() : SessionState{};
+    if (session && asking) asking->asked = loop_.now();
+    return session;
+}
 
 void Agent::on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result) {
     const auto attempt = std::ranges::find(dialling_, number, &Attempt::number);

@@ -89,13 +89,15 @@ private:
     using TunnelPtr = std::unique_ptr<RelayTunnel>;
     struct Attempt {
         std::uint64_t number;
+        TimePoint began;
         std::unique_ptr<RelayDialler> dialler;
+        std::optional<TimePoint> asked;  // for the session
     };
 
     void dial();
     bool in_a_hurry() const;
     void begin_attempt();
-    Result<SessionState> ask_session();
+    Result<SessionState> ask_session(std::uint64_t number);
     void on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result);
     void on_dial_failed(const DialFailure& failure);
     void dial_again_in(std::chrono::milliseconds delay);
