@@ -62,3 +62,5 @@ FLOORS = {
     "websocket_p50_1": 1.5,
 }
 IDLE_AGENT_KIB = 45.0  # resident memory on the relay, at most
+# Bulk rate with sessions that can be resumed to that of sessions that can't, at least.
+RESUME_COST = {"resume_cost_download": 0.95, "resume_cost_upload": 0.95}

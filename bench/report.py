@@ -5,7 +5,7 @@ is reported: what else the machine did at the time then falls on both sides of t
 """
 import statistics
 
-from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENT_KIB
+from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENT_KIB, RESUME_COST
 
 QUIET = 0.2  # cores; an idle machine's daemons stay far below
 
@@ -14,6 +14,7 @@ class Results:
     def __init__(self):
         self.rounds = []          # of {way: {figure: value}}
         self.cross_loop = []      # of {figure: ratio to the agent's own loop}
+        self.resume_cost = []     # of {figure: ratio to sessions that end with their connection}
         self.idle_agent_kib = None
         self.offline_agent_kib = None  # the part of it that an agent takes while it is not connected
         self.failures = []        # texts
@@ -33,9 +34,10 @@ class Results:
         return {figure: round(value, 4) for figure, value in every.items() if value is not None}
 
     def cross_loop_medians(self):
-        if not self.cross_loop:
-            return {}
-        return {figure: round(statistics.median(one[figure] for one in self.cross_loop), 4) for figure in self.cross_loop[0]}
+        return _medians(self.cross_loop)
+
+    def resume_cost_medians(self):
+        return _medians(self.resume_cost)
 
     def floors(self):
         """{figure: {"floor", "value", "met"}}; what was not measured is not met."""
@@ -45,6 +47,10 @@ class Results:
             higher = FIGURES[figure].better == HIGHER
             met = value is not None and (value >= floor if higher else value <= floor)
             verdicts[figure] = {"floor": floor, "value": value, "met": met}
+        cost = self.resume_cost_medians()
+        for figure, floor in RESUME_COST.items():
+            value = cost.get(figure)
+            verdicts[figure] = {"floor": floor, "value": value, "met": value is not None and value >= floor}
         kib = self.idle_agent_kib
         verdicts["idle_agent_kib"] = {"floor": IDLE_AGENT_KIB, "value": kib, "met": kib is not None and kib <= IDLE_AGENT_KIB}
         return verdicts
@@ -61,13 +67,19 @@ class Results:
             "idle_agent_kib": self.idle_agent_kib,
             "offline_agent_kib": self.offline_agent_kib,
             "cross_loop_ratios": self.cross_loop_medians(),
+            "resume_cost_ratios": self.resume_cost_medians(),
             "medians": medians,
             "rounds": self.rounds,
             "cross_loop_rounds": self.cross_loop,
+            "resume_cost_rounds": self.resume_cost,
             "busy_cores": self.busy_cores,
             "floors": self.floors(),
             "failures": self.failures,
         }
+
+
+def _medians(rounds):
+    return {figure: round(statistics.median(one[figure] for one in rounds), 4) for figure in (rounds[0] if rounds else ())}
 
 
 def _number(value):
@@ -100,6 +112,10 @@ def table(results):
     if cross := results.cross_loop_medians():
         lines.append("cross-loop stream against the agent's own loop (c/c): "
                      + ", ".join(f"{name.removeprefix('cross_loop_')} {_ratio(value)}" for name, value in cross.items()))
+    if cost := results.resume_cost_medians():
+        lines.append("sessions that can be resumed against those that can't (c/c): "
+                     + ", ".join(f"{name.removeprefix('resume_cost_')} {_ratio(value)}" for name, value in cost.items())
+                     + f"; the floor is {min(RESUME_COST.values()):.2f}")
     if results.busy_cores and (busy := statistics.median(results.busy_cores)) > QUIET:
         lines.append(f"Others kept {busy:.1f} cores of this machine busy meanwhile: read latencies and rates with that in mind.")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Run by ctest: what decides whether a floor is met."""
 import unittest
 
-from figures import FLOORS, IDLE_AGENT_KIB
+from figures import FLOORS, IDLE_AGENT_KIB, RESUME_COST
 from report import Results, table
 
 
@@ -22,6 +22,7 @@ class Report(unittest.TestCase):
     def test_floors_look_the_right_way(self):
         results = results_with([100], [100])
         results.idle_agent_kib = IDLE_AGENT_KIB
+        results.resume_cost = [dict.fromkeys(RESUME_COST, 0.95)]
         self.assertTrue(all(verdict["met"] for verdict in results.floors().values()))
         slower = results_with([100], [50]).floors()
         self.assertFalse(slower["download_1"]["met"])
@@ -29,6 +30,14 @@ class Report(unittest.TestCase):
         longer = results_with([100], [300]).floors()
         self.assertTrue(longer["download_1"]["met"])
         self.assertFalse(longer["p99_c64"]["met"])
+
+    def test_what_resuming_may_cost_is_judged_by_the_median(self):
+        results = Results()
+        results.resume_cost = [dict.fromkeys(RESUME_COST, ratio) for ratio in (0.7, 0.99, 0.96)]
+        self.assertTrue(all(results.floors()[figure]["met"] for figure in RESUME_COST))
+        results.resume_cost += [dict.fromkeys(RESUME_COST, 0.8)] * 2
+        self.assertFalse(any(results.floors()[figure]["met"] for figure in RESUME_COST))
+        self.assertIn("can be resumed", table(results))
 
     def test_what_was_not_measured_is_not_met(self):
         self.assertFalse(any(verdict["met"] for verdict in Results().floors().values()))

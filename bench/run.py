@@ -17,15 +17,16 @@ import time
 import report
 from measure import idle_agents
 from measure.machine import busy_cores
-from measure.rows import ROWS, Rows, cross_loop
+from measure.rows import ROWS, Rows, cross_loop, resume_cost
 from measure.tools import Tools
 from peers import nginx
 from peers.certificate import Certificate
 from peers.files import MIB, Files
 from peers.process import BenchError, Process
-from peers.way import WAYS
+from peers.way import WAYS, not_resumable
 
 OURS = "sallyport"
+OWN_ROWS = ("cross_loop", "resume_cost", "idle_agents")  # of ours alone
 LISTENING = re.compile(r"listening (\d+)")
 
 
@@ -67,15 +68,15 @@ def parse_arguments():
     parser.add_argument("--tools", metavar="DIR", help="where the load programs are (default: beside the binary's folder)")
     parser.add_argument("--rounds", type=int, help="interleaved rounds instead of the usual number")
     parser.add_argument("--ways", default=",".join(WAYS), help="only these of: %(default)s")
-    parser.add_argument("--rows", default=",".join((*ROWS, "cross_loop", "idle_agents")), help="only these of: %(default)s")
+    parser.add_argument("--rows", default=",".join((*ROWS, *OWN_ROWS)), help="only these of: %(default)s")
     arguments = parser.parse_args()
     arguments.ways = arguments.ways.split(",")
     arguments.rows = arguments.rows.split(",")
-    if unknown := set(arguments.ways) - set(WAYS) | set(arguments.rows) - {*ROWS, "cross_loop", "idle_agents"}:
+    if unknown := set(arguments.ways) - set(WAYS) | set(arguments.rows) - {*ROWS, *OWN_ROWS}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     arguments.binary = os.path.abspath(arguments.binary)
     arguments.tools = os.path.abspath(arguments.tools or os.path.join(os.path.dirname(arguments.binary), "../bench"))
-    arguments.complete = set(arguments.ways) == set(WAYS) and set(arguments.rows) == {*ROWS, "cross_loop", "idle_agents"}
+    arguments.complete = set(arguments.ways) == set(WAYS) and set(arguments.rows) == {*ROWS, *OWN_ROWS}
     return arguments
 
 
@@ -117,7 +118,7 @@ def measure_row(results, figures, title, measure):
         say(f"  {title} failed: {error}")
 
 
-def run_round(number, results, setting, plan, ways, row_names):
+def run_round(number, results, setting, plan, ways, forgetful, row_names):
     """Every row for every way before the next row; the order of the ways turns from round to round."""
     rows = Rows(setting, plan)
     names = list(ways)
@@ -133,6 +134,13 @@ def run_round(number, results, setting, plan, ways, row_names):
         measure_row(results, crossing, "cross_loop", lambda: cross_loop(ways[OURS], plan))
         if crossing:
             results.cross_loop.append(crossing)
+    if forgetful:
+        pair = [("with", ways[OURS]), ("without", forgetful)]
+        found = {}
+        measure_row(results, found, "resume_cost",
+                    lambda: resume_cost(dict(pair if number % 2 == 0 else reversed(pair)), setting.certificate, setting.files))
+        if found:
+            results.resume_cost.append(found)
 
 
 def measure_all(arguments, plan):
@@ -146,10 +154,12 @@ def measure_all(arguments, plan):
             results.offline_agent_kib = found.get("offline_kib")
         with contextlib.ExitStack() as stack:
             ways = {name: stack.enter_context(WAYS[name](setting)) for name in arguments.ways}
+            wanted = "resume_cost" in arguments.rows and OURS in ways
+            forgetful = stack.enter_context(not_resumable(setting)) if wanted else None
             for number in range(plan.rounds):
                 results.busy_cores.append(round(busy_cores(), 2))
                 say(f"round {number + 1} of {plan.rounds} (others keep {results.busy_cores[-1]:.1f} cores busy)")
-                run_round(number, results, setting, plan, ways, arguments.rows)
+                run_round(number, results, setting, plan, ways, forgetful, arguments.rows)
     return results
 
 

@@ -100,3 +100,12 @@ def cross_loop(way, plan):
                     f"cross_loop_p50_c{connections}": crossing["p50"] / own["p50"],
                     f"cross_loop_p99_c{connections}": crossing["p99"] / own["p99"]}
     return figures
+
+
+def resume_cost(ways, certificate, files):
+    """Ours only: bulk through sessions that keep what was sent until it is acknowledged, to bulk through such that don't. `ways`: with
+    and without, in the order in which to measure them."""
+    rates = {}
+    for name, way in ways.items():
+        rates[name] = {"download": curl.download(way, certificate, files, streams=1), "upload": curl.upload(way, certificate, files, streams=1)}
+    return {f"resume_cost_{direction}": rates["with"][direction] / rates["without"][direction] for direction in ("download", "upload")}

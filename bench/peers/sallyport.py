@@ -9,7 +9,7 @@ from .process import Process, free_port, run
 class Relay(Process):
     """A relay on loopback with its own state folder; no access log, as in the nginx of the other ways."""
 
-    def __init__(self, binary, folder, certificate, name="relay"):
+    def __init__(self, binary, folder, certificate, name="relay", resume_window="60s"):
         self._binary = binary
         self.state = os.path.join(folder, name)
         os.mkdir(self.state, 0o700)
@@ -25,6 +25,7 @@ class Relay(Process):
                 "public_url": self.url,
                 "certificates": [{"certificate": certificate.file, "key": certificate.key}],
                 "access_log": False,
+                "resume_window": resume_window,
             }, file)
         super().__init__(name, [binary, "relay", "--config", path], folder)
         self.wait_for_output(re.compile(r"event=relay\.ready\b"))
@@ -40,10 +41,11 @@ IN_FLIGHT = 1000  # requests of one agent: its default of 100 would refuse half 
 
 
 class Agent(Process):
-    def __init__(self, binary, folder, name, enroll):
+    def __init__(self, binary, folder, name, enroll, resume_window="60s"):
         state = os.path.join(folder, name)
         os.mkdir(state, 0o700)
-        super().__init__(name, [binary, "agent", "--state-dir", state, "--concurrency-limit", str(IN_FLIGHT)], folder,
+        super().__init__(name, [binary, "agent", "--state-dir", state, "--concurrency-limit", str(IN_FLIGHT),
+                                "--resume-window", resume_window], folder,
                          env={"SALLYPORT_ENROLL": enroll})
 
     def wait_until_connected(self, seconds=15):

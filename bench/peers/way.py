@@ -30,17 +30,23 @@ def ssh(setting):
 
 
 @contextlib.contextmanager
-def ours(setting):
+def ours(setting, resume_window="60s", name="relay"):
     """(c) the relay ends TLS and asks through the agent; one agent process for each backend."""
     with contextlib.ExitStack() as stack:
-        relay = stack.enter_context(sallyport.Relay(setting.binary, setting.folder, setting.certificate))
+        relay = stack.enter_context(sallyport.Relay(setting.binary, setting.folder, setting.certificate, name, resume_window))
         agents = []
-        for name, host, target in zip(("bench", "echo"), HOSTS, setting.targets, strict=True):
-            enroll = relay.add_agent(name, host, f"{name}=http://127.0.0.1:{target}")
-            agents.append(stack.enter_context(sallyport.Agent(setting.binary, setting.folder, name, enroll)))
+        for agent, host, target in zip(("bench", "echo"), HOSTS, setting.targets, strict=True):
+            enroll = relay.add_agent(agent, host, f"{agent}=http://127.0.0.1:{target}")
+            agents.append(stack.enter_context(
+                sallyport.Agent(setting.binary, setting.folder, f"{name}-{agent}", enroll, resume_window)))
         for agent in agents:
             agent.wait_until_connected()
         yield Way(relay.port, [relay.pid, *(agent.pid for agent in agents)])
+
+
+def not_resumable(setting):
+    """(c) with sessions that end with their connection: nothing that was sent is kept."""
+    return ours(setting, resume_window="0s", name="forgetful")
 
 
 WAYS = {"direct": direct, "ssh": ssh, "sallyport": ours}

@@ -230,6 +230,7 @@ void Pipe::flush() {
         urgent_.clear();
         if (retained_.all_acknowledged()) unacknowledged_since_ = loop_.now();
         retained_.mark_sent(next.size());
+        if (settings_.resume_window.count() == 0) retained_.forget_sent();
         const auto after = transport_->send_ready() ? SendPace::After::room : SendPace::After::full;
         const ByteCount unsent = pace_.asks(next.size(), after) ? transport_->unsent().octets : 0;
         if (pace_.on_sent(next.size(), after, unsent, loop_.now())) transport_->limit_unsent(pace_.unsent_in_kernel());

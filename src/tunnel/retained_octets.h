@@ -49,6 +49,8 @@ public:
 
     // The peer has everything before `position`. False if it claims what was never sent.
     [[nodiscard]] bool acknowledge(ByteCount position);
+    // Gives up what was sent, for a session that ends with its connection.
+    void forget_sent() { (void)acknowledge(sent_); }
     // Sends again from `position` on (a new connection). False if that is no longer held, or was never sent.
     [[nodiscard]] bool rewind(ByteCount position);
 
