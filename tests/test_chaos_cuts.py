@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from support.cutter import Cutter
-from support.distant import QUICK_HEARTBEAT, seconds_until_served, with_websocket
-from support.transfers import Download, NumberedHome, Upload, sha256_of
+from support.distant import QUICK_HEARTBEAT, expect_recovery, seconds_until_served, with_websocket
+from support.transfers import Download, Events, NumberedHome, Upload, sha256_of
 
 MIB = 1 << 20
-TAKEOVER_S = 2 + 2  # 2 s are promised, the rest is for busy machines
+TAKEOVER_S = 2  # how long a dead session may hold its agent's name
 
 
 @pytest.fixture
@@ -87,43 +87,50 @@ def test_an_agent_left_alone_with_a_half_open_connection(cutter, tunnel):
     mark = tunnel.relay.program.mark()
     cutter.lose_relay_side()
     tunnel.relay.program.wait_for_line(lambda line: "event=tunnel." in line, "the relay to notice", after=mark)
-    assert seconds_until_served(tunnel) < 1.5 + TAKEOVER_S
+    expect_recovery(seconds_until_served(tunnel), 1.5 + TAKEOVER_S)
 
 
 def test_a_relay_left_alone_with_a_half_open_connection(cutter, tunnel):
     """The agent is back at once; the session that looks alive holds its name for no longer than promised."""
     cutter.lose_agent_side()
-    assert seconds_until_served(tunnel) < TAKEOVER_S
+    expect_recovery(seconds_until_served(tunnel), TAKEOVER_S)
 
 
 # --- sessions that outlive their connections ---
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_transfers_both_ways_are_exact_through_cuts(cutter, tunnel, seed):
-    with RandomCuts(cutter, seed, 24 * MIB) as cuts:
-        download, upload = Download(tunnel, 64 * MIB), Upload(tunnel, 64 * MIB)
-        assert download.finish() == upload.finish() == sha256_of(64 * MIB)
+FEW_SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 21))]
+
+
+async def converse_in_numbers(websocket, seed, count):
+    """All are sent while the answers are read: none may be missing, doubled or out of place."""
+    lengths = random.Random(seed)
+    messages = [f"{number} ".ljust(lengths.choice([8, 100, 3000]), ".") for number in range(count)]
+
+    async def send():
+        for message in messages:
+            await websocket.send_str(message)
+    sending = asyncio.ensure_future(send())
+    for message in messages:
+        assert await websocket.receive_str() == message
+    await sending
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", FEW_SEEDS)
+def test_everything_at_once_is_exact_through_cuts(cutter, tunnel, seed):
+    with RandomCuts(cutter, seed, 64 * MIB) as cuts:
+        download, upload, events = Download(tunnel, 256 * MIB), Upload(tunnel, 256 * MIB), Events(tunnel, 20_000)
+        with_websocket(tunnel, lambda websocket: converse_in_numbers(websocket, seed, 1000), deadline_s=300)
+        events.finish(300)
+        assert download.finish(300) == upload.finish(300) == sha256_of(256 * MIB)
+    print(cuts.count, "cuts")
     assert cuts.count >= 5
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", FEW_SEEDS)
 def test_numbered_messages_pass_exactly_once_through_cuts(cutter, tunnel, seed):
-    lengths = random.Random(seed)
-
-    async def converse(websocket):
-        messages = [f"{number} ".ljust(lengths.choice([8, 100, 3000]), ".") for number in range(800)]
-
-        async def send():
-            for message in messages:
-                await websocket.send_str(message)
-        sending = asyncio.ensure_future(send())
-        for message in messages:
-            assert await websocket.receive_str() == message
-        await sending
-
     with RandomCuts(cutter, seed, 200_000) as cuts:
-        with_websocket(tunnel, converse, deadline_s=100)
+        with_websocket(tunnel, lambda websocket: converse_in_numbers(websocket, seed, 800), deadline_s=100)
     assert cuts.count >= 5
 
 

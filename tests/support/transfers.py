@@ -1,8 +1,11 @@
 """Large transfers whose every octet counts: each place of the content differs from every other."""
+import asyncio
 import hashlib
 import json
 import struct
 import threading
+
+from aiohttp import web
 
 from support.home_app import BLOCK, HomeApp
 from support.processes import DEADLINE_S
@@ -26,12 +29,27 @@ def sha256_of(octets):
 
 
 class NumberedHome(HomeApp):
-    """/content/OCTETS answers with numbered content; /hash tells what it got; /ws echoes."""
+    """/content/OCTETS answers with numbered content; /hash tells what it got; /ws echoes; /events/COUNT is an event stream."""
+
+    def _routes(self):
+        return [web.get("/events/{count}", self._events), *super()._routes()]
+
+    async def _events(self, request):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for number in range(int(request.match_info["count"])):
+            await response.write(event(number))
+            await asyncio.sleep(0)  # each leaves by itself
+        return response
 
     @staticmethod
     async def _write(response, octets):
         for block in numbered(octets):
             await response.write(block)
+
+
+def event(number):
+    return f"id: {number}\ndata: {'x' * (number * 37 % 200)}\n\n".encode()
 
 
 class Transfer:
@@ -67,6 +85,9 @@ class Transfer:
     def passed(self):
         return self._passed
 
+    def ended(self):
+        return self._ended
+
     def wait_for(self, octets, deadline_s=None):
         with self._changed:
             self._changed.wait_for(lambda: self._passed >= octets or self._ended, DEADLINE_S if deadline_s is None else deadline_s)
@@ -94,6 +115,15 @@ class Download(Transfer):
             left -= len(octets)
             self._count(len(octets))
         self.sha256 = digest.hexdigest()
+
+
+class Events(Transfer):
+    """Of so many numbered events none may be missing, doubled or out of place."""
+
+    def _transfer(self, visitor):
+        answer = visitor.ask("GET", f"/events/{self._octets}")
+        assert answer.status == 200
+        assert answer.content == b"".join(map(event, range(self._octets)))
 
 
 class Upload(Transfer):
