@@ -11,8 +11,8 @@ namespace {
 // In a hurry: while a session waits, its connection is silent, or a relay that drained is expected back.
 constexpr std::chrono::milliseconds kAttemptEvery{1000};  // ±20 %
 constexpr std::chrono::milliseconds kAtOnceEvery{200};    // connections that are cut as soon as they are there
-// An attempt that has got through to the relay gets this long before another runs beside it, and with each one longer. A
-// relay that comes back and shakes hands with thousands is slow; more attempts would make it slower.
+// An attempt that has got through to the relay gets this long before another runs beside it, and twice as long with each one.
+// A relay that comes back and shakes hands with thousands is slow; more attempts would make it slower.
 constexpr std::chrono::milliseconds kReachedPatience{3000};
 constexpr std::size_t kMostAttempts = 4;  // side by side; older ones have lost their first packets
 // All agents of a relay hear of its drain in one moment; they come within this, well inside offline_grace.
@@ -82,7 +82,7 @@ void Agent::dial() {
     }
     if (current_ && current_->connected() && !current_->is_silent()) return drop_attempts();
     const bool wait = !dialling_.empty() && dialling_.back().dialler->reached() &&
-                      loop_.now() - attempted_at_ < kReachedPatience * dialling_.size();
+                      loop_.now() - attempted_at_ < kReachedPatience * (1u << (dialling_.size() - 1));
     if (!wait) begin_attempt();
     dial_again_in(until_next_attempt());
 }

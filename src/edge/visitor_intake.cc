@@ -1,5 +1,7 @@
 #include "edge/visitor_intake.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -16,6 +18,22 @@ void tell_to_use_https(int descriptor, LoopBuffers& buffers) {
     ::send(descriptor, kUseHttps.data(), kUseHttps.size(), MSG_NOSIGNAL);
     ::shutdown(descriptor, SHUT_WR);
     ::recv(descriptor, buffers.received.data(), buffers.received.size(), 0);
+}
+
+// In a storm, as when a relay comes back to thousands of agents, a queue that is served in order is served to those who are
+// about to give up, and nobody gets through. So whoever has left already is not shaken hands with, nor who has waited so
+// long (half of an agent's patience): closed at once, he comes again, and those behind him are served in time.
+constexpr std::uint32_t kLongestWaitMs = 5000;
+
+bool has_left(int descriptor) {
+    char octet = 0;
+    return ::recv(descriptor, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool has_waited_long(int descriptor) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_last_data_recv > kLongestWaitMs;
 }
 
 }  // namespace
@@ -56,7 +74,10 @@ private:
         using Status = ClientHelloReader::Status;
         switch (reader_.read(as_octets(octets_))) {
             case Status::need_more: return;
-            case Status::found: return finish();
+            case Status::found:
+                if (has_left(connection_.get())) return intake_.refuse(*this, HandshakeRefusal::gone);
+                if (has_waited_long(connection_.get())) return intake_.refuse(*this, HandshakeRefusal::overload);
+                return finish();
             case Status::http:
                 tell_to_use_https(connection_.get(), intake_.loop_.buffers());
                 return intake_.refuse(*this, HandshakeRefusal::plain_http);

@@ -14,7 +14,7 @@ namespace sallyport {
 namespace {
 
 constexpr int kBacklog = 4096;         // the kernel caps it at net.core.somaxconn
-constexpr int kAcceptBurst = 64;       // connections taken per turn, so that a storm doesn't starve what runs
+constexpr int kAcceptBurst = 16;       // connections taken per turn, so that a storm doesn't starve what runs
 constexpr auto kPauseWithoutDescriptors = std::chrono::seconds(1);
 
 void set_option(int descriptor, int level, int option, int value) {
