@@ -61,6 +61,14 @@ FLOORS = {
     "p99_beside_download": 2.0,
     "websocket_p50_1": 1.5,
 }
-IDLE_AGENT_KIB = 45.0  # resident memory on the relay, at most
 # Bulk rate with sessions that can be resumed to that of sessions that can't, at least.
 RESUME_COST = {"resume_cost_download": 0.95, "resume_cost_upload": 0.95}
+# Of 10,000 idle agents on one relay: title, unit and floor (at most).
+IDLE_AGENTS = {
+    "kib": ("relay memory per idle agent", "KiB", 45.0),
+    "offline_kib": ("  of it while offline", "KiB", None),
+    "cpu_percent": ("relay CPU with idle agents", "% of a core", 5.0),
+    "return_seconds": ("all back after a restart", "s", 30.0),
+    "return_agents_cpu": ("  CPU of the agents' process", "s", None),
+    "add_ms": ("adding one by the API", "ms", None),
+}

@@ -1,8 +1,10 @@
 // idle_agents: many agents in one process, each with its own key, enrolment and connection, for the memory row: the relay can't
 // tell them from as many homes. Reads enrolment codes from standard input, one a line; a few dial at once; says
-// "connected COUNT" when all have a tunnel, then keeps them until it is killed.
+// "connected COUNT" when all have a tunnel, then keeps them until it is killed. Says "up COUNT" whenever that many have one
+// that hadn't a moment ago, or the other way round: what a restart of the relay takes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -19,6 +21,7 @@ namespace {
 
 using namespace sallyport;
 
+constexpr std::chrono::milliseconds kLookEvery{100};  // how many are connected
 constexpr std::size_t kDialling = 20;  // at once: more would only queue up in the relay's handshakes
 
 Result<AgentSetup> make_setup(const std::string& line) {
@@ -43,7 +46,7 @@ Result<AgentSetup> make_setup(const std::string& line) {
 // Keeps at most kDialling agents without a tunnel, until all have one.
 class Crowd final : private AgentObserver {
 public:
-    Crowd(Loop& loop, Workers& workers, Log& log) : loop_(loop), workers_(workers), log_(log) {}
+    Crowd(Loop& loop, Workers& workers, Log& log) : loop_(loop), workers_(workers), log_(log), look_(loop, [this] { look(); }) {}
 
     void add(AgentSetup setup) {
         AgentObserver& observer = *this;
@@ -60,6 +63,15 @@ private:
         if (connected_ != agents_.size()) return;
         fmt::print("connected {}\n", connected_);
         std::fflush(stdout);
+        look();
+    }
+    void look() {
+        look_.start(kLookEvery);
+        const auto up = static_cast<std::size_t>(std::ranges::count_if(agents_, [](const auto& agent) { return agent->is_connected(); }));
+        if (up == up_) return;
+        up_ = up;
+        fmt::print("up {}\n", up);
+        std::fflush(stdout);
     }
     void on_agent_routes(const std::vector<RouteNotice>&) override {}
 
@@ -69,6 +81,8 @@ private:
     std::vector<std::unique_ptr<Agent>> agents_;
     std::size_t started_ = 0;
     std::size_t connected_ = 0;
+    std::size_t up_ = 0;
+    Timer look_;
 };
 
 }  // namespace

@@ -5,7 +5,7 @@ is reported: what else the machine did at the time then falls on both sides of t
 """
 import statistics
 
-from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENT_KIB, RESUME_COST
+from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENTS, RESUME_COST
 
 QUIET = 0.2  # cores; an idle machine's daemons stay far below
 
@@ -15,8 +15,7 @@ class Results:
         self.rounds = []          # of {way: {figure: value}}
         self.cross_loop = []      # of {figure: ratio to the agent's own loop}
         self.resume_cost = []     # of {figure: ratio to sessions that end with their connection}
-        self.idle_agent_kib = None
-        self.offline_agent_kib = None  # the part of it that an agent takes while it is not connected
+        self.idle_agents = {}     # {figure: value}, one measurement
         self.failures = []        # texts
         self.busy_cores = []      # before each round: what others used of the machine
 
@@ -51,8 +50,10 @@ class Results:
         for figure, floor in RESUME_COST.items():
             value = cost.get(figure)
             verdicts[figure] = {"floor": floor, "value": value, "met": value is not None and value >= floor}
-        kib = self.idle_agent_kib
-        verdicts["idle_agent_kib"] = {"floor": IDLE_AGENT_KIB, "value": kib, "met": kib is not None and kib <= IDLE_AGENT_KIB}
+        for figure, (_, _, floor) in IDLE_AGENTS.items():
+            if floor is not None:
+                value = self.idle_agents.get(figure)
+                verdicts[f"idle_agent_{figure}"] = {"floor": floor, "value": value, "met": value is not None and value <= floor}
         return verdicts
 
     def as_json(self, about):
@@ -64,8 +65,7 @@ class Results:
             "ratios_to_direct": self.ratios("sallyport", "direct"),
             "ratios_to_ssh": self.ratios("sallyport", "ssh"),
             "ratios_ssh_to_direct": self.ratios("ssh", "direct"),
-            "idle_agent_kib": self.idle_agent_kib,
-            "offline_agent_kib": self.offline_agent_kib,
+            "idle_agents": self.idle_agents,
             "cross_loop_ratios": self.cross_loop_medians(),
             "resume_cost_ratios": self.resume_cost_medians(),
             "medians": medians,
@@ -106,9 +106,10 @@ def table(results):
             floor = f"  {'>=' if figure.better == HIGHER else '<='} {FLOORS[name]:.2f}"
         lines.append(f"{figure.title:32} {figure.unit:>11} " + " ".join(f"{_number(value):>10}" for value in medians)
                      + " " + " ".join(f"{_ratio(value):>6}" for value in ratios) + floor)
-    if results.idle_agent_kib is not None:
-        lines.append(f"{'relay memory per idle agent':32} {'KiB':>11} {'':>10} {'':>10} {_number(results.idle_agent_kib):>10}"
-                     f"{'':21}  <= {IDLE_AGENT_KIB:.0f}")
+    for figure, (title, unit, floor) in IDLE_AGENTS.items():
+        if figure in results.idle_agents:
+            lines.append(f"{title:32} {unit:>11} {'':>10} {'':>10} {_number(results.idle_agents[figure]):>10}"
+                         + (f"{'':21}  <= {floor:.0f}" if floor is not None else ""))
     if cross := results.cross_loop_medians():
         lines.append("cross-loop stream against the agent's own loop (c/c): "
                      + ", ".join(f"{name.removeprefix('cross_loop_')} {_ratio(value)}" for name, value in cross.items()))

@@ -1,7 +1,7 @@
 """Run by ctest: what decides whether a floor is met."""
 import unittest
 
-from figures import FLOORS, IDLE_AGENT_KIB, RESUME_COST
+from figures import FLOORS, IDLE_AGENTS, RESUME_COST
 from report import Results, table
 
 
@@ -21,8 +21,8 @@ class Report(unittest.TestCase):
 
     def test_floors_look_the_right_way(self):
         results = results_with([100], [100])
-        results.idle_agent_kib = IDLE_AGENT_KIB
         results.resume_cost = [dict.fromkeys(RESUME_COST, 0.95)]
+        results.idle_agents = {figure: floor for figure, (_, _, floor) in IDLE_AGENTS.items() if floor is not None}
         self.assertTrue(all(verdict["met"] for verdict in results.floors().values()))
         slower = results_with([100], [50]).floors()
         self.assertFalse(slower["download_1"]["met"])
@@ -51,7 +51,7 @@ class Report(unittest.TestCase):
     def test_the_json_names_what_the_floors_are_about(self):
         written = results_with([100], [80]).as_json({"quick": False})
         self.assertLessEqual(set(FLOORS), set(written["ratios_to_direct"]))
-        self.assertIn("idle_agent_kib", written)
+        self.assertIn("idle_agents", written)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,12 @@ class Plan:
     beside_seconds: int   # of requests beside a download; at 100 MiB/s the file must last longer
     size: int             # octets of a download and of an upload
     idle_agents: int
+    seconds_at_rest: int  # with them; heartbeats come each 30 s
 
 
 # Many short rounds rather than few long ones: with one connection a run's latency depends on which cores its processes land on.
-FULL = Plan(rounds=9, seconds=2, milliseconds=2000, beside_seconds=2, size=1024 * MIB, idle_agents=1000)
-QUICK = Plan(rounds=2, seconds=1, milliseconds=1000, beside_seconds=1, size=256 * MIB, idle_agents=200)
+FULL = Plan(rounds=9, seconds=2, milliseconds=2000, beside_seconds=2, size=1024 * MIB, idle_agents=10_000, seconds_at_rest=60)
+QUICK = Plan(rounds=2, seconds=1, milliseconds=1000, beside_seconds=1, size=256 * MIB, idle_agents=200, seconds_at_rest=5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,11 +148,10 @@ def measure_all(arguments, plan):
     results = report.Results()
     with prepared(arguments, plan) as setting:
         if "idle_agents" in arguments.rows and OURS in arguments.ways:
-            found = {}
-            measure_row(results, found, f"{plan.idle_agents} idle agents",
-                        lambda: idle_agents.kib_per_agent(setting, plan.idle_agents))
-            results.idle_agent_kib = found.get("kib")
-            results.offline_agent_kib = found.get("offline_kib")
+            measure_row(results, results.idle_agents, f"{plan.idle_agents} idle agents",
+                        lambda: idle_agents.measure(setting, plan.idle_agents, plan.seconds_at_rest))
+        if not {*ROWS, "cross_loop"} & {*arguments.rows}:
+            return results
         with contextlib.ExitStack() as stack:
             ways = {name: stack.enter_context(WAYS[name](setting)) for name in arguments.ways}
             wanted = "resume_cost" in arguments.rows and OURS in ways
@@ -192,7 +192,7 @@ def main():
     if arguments.rounds:
         plan = dataclasses.replace(plan, rounds=arguments.rounds)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))  # 1,000 agents in one process
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))  # 10,000 agents in one process
     for name in [name for name in os.environ if name.startswith("SALLYPORT_")]:
         del os.environ[name]  # the configuration of somebody else's relay or agent
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped

@@ -32,14 +32,19 @@ class Process:
 
     def __init__(self, name, argv, folder, env=None, given=""):
         self.name = name
+        self._argv, self._folder, self._env, self._given = argv, folder, env, given
         self._paths = {stream: os.path.join(folder, f"{name}.{stream}") for stream in ("stdout", "stderr")}
+        self.start()
+
+    def start(self):
+        """Again, once it was stopped; its output begins anew."""
         with open(self._paths["stdout"], "wb") as out, open(self._paths["stderr"], "wb") as err, \
-                tempfile.TemporaryFile(dir=folder) as stdin:
-            stdin.write(given.encode())
+                tempfile.TemporaryFile(dir=self._folder) as stdin:
+            stdin.write(self._given.encode())
             stdin.seek(0)
             self._child = subprocess.Popen(
-                argv, stdin=stdin, stdout=out, stderr=err, cwd=folder,
-                env={**os.environ, **(env or {})}, preexec_fn=_die_with_the_bench)
+                self._argv, stdin=stdin, stdout=out, stderr=err, cwd=self._folder,
+                env={**os.environ, **(self._env or {})}, preexec_fn=_die_with_the_bench)
         self.pid = self._child.pid
 
     def __enter__(self):

@@ -9,7 +9,7 @@ from .process import Process, free_port, run
 class Relay(Process):
     """A relay on loopback with its own state folder; no access log, as in the nginx of the other ways."""
 
-    def __init__(self, binary, folder, certificate, name="relay", resume_window="60s"):
+    def __init__(self, binary, folder, certificate, name="relay", **config):
         self._binary = binary
         self.state = os.path.join(folder, name)
         os.mkdir(self.state, 0o700)
@@ -25,10 +25,19 @@ class Relay(Process):
                 "public_url": self.url,
                 "certificates": [{"certificate": certificate.file, "key": certificate.key}],
                 "access_log": False,
-                "resume_window": resume_window,
+                **config,
             }, file)
         super().__init__(name, [binary, "relay", "--config", path], folder)
+        self._wait_until_ready()
+
+    def _wait_until_ready(self):
         self.wait_for_output(re.compile(r"event=relay\.ready\b"))
+
+    def restart(self):
+        """As `systemctl restart` does it."""
+        self.stop(seconds=60)
+        self.start()
+        self._wait_until_ready()
 
     def add_agent(self, name, hostname, target):
         """The enrolment code of a new agent that `hostname` leads to, with `target` as 'name=scheme://host:port'."""
