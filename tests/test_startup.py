@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version(state, tmp_path):
         tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
         version_table = next(name for name in tables if "version" in name or "migration" in name)
         columns = [row[1] for row in connection.execute(f"pragma table_info({version_table})")]
-        connection.execute(f"update {version_table} set {columns[0]} = 9999")
+        connection.execute(f"update {version_table} set {columns[0]} = 9999 where {columns[0]} = (select max({columns[0]}) from {version_table})")
     before = database.read_bytes()
     fails_with(start(*state, "--https-listen", "127.0.0.1:0"), "newer")
     assert database.read_bytes() == before
