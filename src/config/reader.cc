@@ -54,6 +54,8 @@ const Entry* Reader::find(std::string_view key) {
     return found == entries_.end() ? nullptr : &*found;
 }
 
+bool Reader::is_set(std::string_view key) { return find(key) != nullptr; }
+
 bool Reader::has(std::string_view key) {
     const Entry* const entry = find(key);
     return entry != nullptr && !is_blank(entry->value);

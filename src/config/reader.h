@@ -77,7 +77,8 @@ public:
     // The scalar in an item. For a wrong kind a problem is told and nothing given.
     std::optional<std::string> scalar(const Item& item);
 
-    bool has(std::string_view key);  // set to anything but "" or nothing
+    bool has(std::string_view key);     // set to anything but "" or nothing
+    bool is_set(std::string_view key);  // "" or nothing counts too
     // Two names of one key: the name that is set in the highest layer; if one layer sets both, a problem.
     std::string_view either(std::string_view key, std::string_view alias);
 

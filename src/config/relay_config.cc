@@ -28,6 +28,15 @@ constexpr std::array kKeys = {
     KeyInfo{"heartbeat_timeout", "DURATION", "how long it may be silent then, before its connection counts as lost (default 10s)"},
     KeyInfo{"health_interval", "DURATION", "how often the services behind routes are looked at (default 60s; 0s: not at all)"},
     KeyInfo{"threads", "N", "event loops (default 0: one per core)"},
+    KeyInfo{"max_connections", "N", "of visitors, open at once (default 0: what descriptors allow)"},
+    KeyInfo{"max_connections_per_address", "N", "the same from one IPv4 address or IPv6 /64 (default 1024)"},
+    KeyInfo{"max_connection_rate", "N", "new ones a second (default 5000)"},
+    KeyInfo{"max_connection_rate_per_address", "N", "the same from one address (default 100)"},
+    KeyInfo{"max_handshakes", "N", "TLS handshakes under way (default 10000)"},
+    KeyInfo{"max_handshakes_per_address", "N", "the same from one address (default 512)"},
+    KeyInfo{"max_reset_rate_per_address", "N", "requests a second that an address may give up half-way (default 100)"},
+    KeyInfo{"unlimited_addresses", "LIST", "addresses and networks whose connections count in all only (default 127.0.0.0/8, ::1)"},
+    KeyInfo{"max_streams_per_agent", "N", "requests and upgraded connections of a tunnel (default 4096)"},
     KeyInfo{"max_agents", "N", "tunnels at the same time (default 10000)"},
 };
 
@@ -48,6 +57,19 @@ void read_certificates(Reader& reader, std::vector<CertificateFiles>& out) {
             section.require("key", "the PEM file with the certificate's private key");
             out.push_back(std::move(files));
         });
+    }
+}
+
+// The whole list is replaced; an empty one is a list too. A variable or flag may name just one.
+void read_networks(Reader& reader, std::string_view key, std::vector<IpNetwork>& out) {
+    if (!reader.is_set(key)) return;
+    out.clear();
+    for (const Reader::Item& item : reader.read_items(key)) {
+        const auto text = reader.scalar(item);
+        if (!text) continue;
+        auto network = IpNetwork::parse(*text);
+        if (network) out.push_back(std::move(*network));
+        else reader.refuse(item, network.error().detail);
     }
 }
 
@@ -72,6 +94,15 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_duration("heartbeat_timeout", config.heartbeat_timeout, 100ms, 5min);
     reader.read_duration("health_interval", config.health_interval, 0s, 24h);
     reader.read_integer("threads", config.threads, 0, 256);
+    reader.read_integer("max_connections", config.max_connections, 0, 1'000'000);
+    reader.read_integer("max_connections_per_address", config.max_connections_per_address, 1, 1'000'000);
+    reader.read_integer("max_connection_rate", config.max_connection_rate, 1, 1'000'000);
+    reader.read_integer("max_connection_rate_per_address", config.max_connection_rate_per_address, 1, 1'000'000);
+    reader.read_integer("max_handshakes", config.max_handshakes, 1, 1'000'000);
+    reader.read_integer("max_handshakes_per_address", config.max_handshakes_per_address, 1, 1'000'000);
+    reader.read_integer("max_reset_rate_per_address", config.max_reset_rate_per_address, 1, 1'000'000);
+    read_networks(reader, "unlimited_addresses", config.unlimited_addresses);
+    reader.read_integer("max_streams_per_agent", config.max_streams_per_agent, 1, 100'000);
     reader.read_integer("max_agents", config.max_agents, 1, 1'000'000);
 }
 
@@ -84,6 +115,7 @@ Result<RelayConfig> load_relay_config(const ConfigSources& sources) {
     if (!document) return std::unexpected(document.error());
     Reader reader(*document);
     RelayConfig config;
+    for (const std::string_view loopback : {"127.0.0.0/8", "::1"}) config.unlimited_addresses.push_back(*IpNetwork::parse(loopback));
     read_all(reader, config);
     if (config.state_dir.empty()) config.state_dir = default_state_dir(sources.environment);
     if (config.state_dir.empty()) reader.require("state_dir", "there is neither /var/lib/sallyport nor a home folder");

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "config/document.h"
+#include "wire/ip_network.h"
 #include "wire/listen_address.h"
 #include "wire/url.h"
 
@@ -39,6 +40,16 @@ struct RelayConfig {
     std::chrono::milliseconds heartbeat_timeout{10'000};  // after a PING, until any octet arrives
     std::chrono::milliseconds health_interval{60'000}; // between two probes of a route's target; 0: none
     std::uint32_t threads = 0;                       // 0: one per core
+    // Limits; what they count is in edge/visitor_limits.h.
+    std::uint32_t max_connections = 0;               // 0: as many as descriptors allow
+    std::uint32_t max_connections_per_address = 1'024;
+    std::uint32_t max_connection_rate = 5'000;       // new ones a second
+    std::uint32_t max_connection_rate_per_address = 100;
+    std::uint32_t max_handshakes = 10'000;
+    std::uint32_t max_handshakes_per_address = 512;
+    std::uint32_t max_reset_rate_per_address = 100;  // requests given up half-way, a second
+    std::vector<IpNetwork> unlimited_addresses{};    // load_relay_config: loopback, unless the key is set
+    std::uint32_t max_streams_per_agent = 4'096;
     std::uint32_t max_agents = 10'000;               // with a live tunnel; the next are refused
     std::vector<std::string> warnings{};             // for the log: variables that look like ours and are not
 };

@@ -106,6 +106,7 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"access_log: maybe", "relay.yaml:1: access_log: \"maybe\" is none of true, false, yes, no, on, off"},
         {"offline_grace: 5", "relay.yaml:1: offline_grace: \"5\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)"},
         {"offline_grace: 6m", "relay.yaml:1: offline_grace: \"6m\" is outside of 0s to 5m0s"},
+        {"unlimited_addresses: [10.0.0.1/24]", "relay.yaml:1: unlimited_addresses[0]: "},
         {"threads: -1", "relay.yaml:1: threads: \"-1\" is no whole number from 0 to 256"},
         {"threads: 257", "relay.yaml:1: threads: \"257\" is no whole number from 0 to 256"},
         {"threads: 1.5", "relay.yaml:1: threads: \"1.5\" is no whole number from 0 to 256"},

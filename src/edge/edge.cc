@@ -16,11 +16,14 @@
 namespace sallyport {
 
 struct Edge::Impl final : EdgeContext::Owner {
-    Impl(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings)
+    using Visit = VisitorLimits::Visit;
+
+    Impl(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings, std::shared_ptr<VisitorLimits> shared_limits)
         : context(*this, loop, origins, door, log, std::move(settings)),
+          limits(shared_limits ? std::move(shared_limits) : VisitorLimits::make({})),
           intake(loop, context.metrics, context.settings.hello_deadline,
-                 [this](Descriptor connection, std::string octets, const ClientHello& hello) {
-                     sort_by_name(std::move(connection), std::move(octets), hello);
+                 [this](Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
+                     sort_by_name(std::move(connection), std::move(octets), hello, std::move(visit));
                  }) {}
 
     ~Impl() {
@@ -30,50 +33,55 @@ struct Edge::Impl final : EdgeContext::Owner {
     }
 
     // ---- Arrivals
-    void listen(Descriptor listener, Acceptor::OnConnection on_connection) {
-        acceptors.emplace_back(
-            context.loop, std::move(listener),
-            [this, take = std::move(on_connection)](Descriptor connection, const SocketAddress& peer) {
-                context.metrics.accepted.add();
-                if (!is_full()) take(std::move(connection), peer);
-            },
-            [this](const Error& error) { context.log.error("edge.accept_failed", {{"detail", error.detail}}); });
+    void listen(Descriptor listener, Acceptor::OnConnection on_connection, Acceptor::Spare spare = Acceptor::Spare::none) {
+        acceptors.emplace_back(context.loop, std::move(listener), std::move(on_connection),
+                               [this](const Error&) { context.metrics.accept_failures.add(); }, spare);
     }
 
-    bool is_full() {
-        if (connections.size() + intake.size() < context.settings.most_connections) return false;
-        context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
-        return true;
-    }
-
-    void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello) {
-        const std::string_view agent = context.routes->agent_for_server_name(hello.server_name);
-        Edge* home = agent.empty() || !choose_edge ? nullptr : choose_edge(agent);
-        if (!home || home->impl_.get() == this) return begin_tls(std::move(connection), std::move(octets), hello.server_name);
-        context.metrics.handed_over.add();
-        home->loop().post([home, connection = std::move(connection), octets = std::move(octets), name = hello.server_name]() mutable {
-            if (!home->impl_->is_full()) home->impl_->begin_tls(std::move(connection), std::move(octets), std::move(name));
+    // For visitors: within their limits, or closed before anything is read.
+    template <class Take>
+    void listen_within_limits(Descriptor listener, VisitorLimits::Kind kind, Take take) {
+        listen(std::move(listener), [this, kind, take = std::move(take)](Descriptor connection, const SocketAddress& peer) {
+            context.metrics.accepted.add();
+            auto visit = limits->admit(peer, kind, context.loop.now());
+            if (visit) return take(std::move(connection), std::move(*visit));
+            context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
         });
     }
 
-    void begin_tls(Descriptor descriptor, std::string octets, std::string server_name) {
-        if (!tls || context.hurried) return;
-        auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
-        add<TlsArrival>(context, std::move(transport), std::move(server_name),
-                        [this](std::unique_ptr<TlsTransport> arrived, std::string name) { begin_http(std::move(arrived), std::move(name)); })
-            .start();
+    void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
+        const std::string_view agent = context.routes->agent_for_server_name(hello.server_name);
+        Edge* home = agent.empty() || !choose_edge ? nullptr : choose_edge(agent);
+        if (!home || home->impl_.get() == this)
+            return begin_tls(std::move(connection), std::move(octets), hello.server_name, std::move(visit));
+        context.metrics.handed_over.add();
+        home->loop().post([home, connection = std::move(connection), octets = std::move(octets), name = hello.server_name,
+                           visit = std::move(visit)]() mutable {
+            home->impl_->begin_tls(std::move(connection), std::move(octets), std::move(name), std::move(visit));
+        });
     }
 
-    void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name) {
+    void begin_tls(Descriptor descriptor, std::string octets, std::string server_name, Visit visit) {
+        if (!tls || context.hurried) return;
+        auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
+        auto& arrival = add<TlsArrival>(std::move(visit), context, std::move(transport), std::move(server_name),
+                                        [this](std::unique_ptr<TlsTransport> arrived, std::string name, Visit counted) {
+                                            begin_http(std::move(arrived), std::move(name), std::move(counted));
+                                        });
+        arrival.start();
+    }
+
+    void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name, Visit visit) {
         TlsTransport& held = *transport;
-        auto& connection = add<Http1Connection>(context, std::move(transport));
+        auto& connection = add<Http1Connection>(std::move(visit), context, std::move(transport));
         connection.start(std::make_unique<ProxyExchange>(context, connection), &held, std::move(server_name));
     }
 
     template <class Connection, class... Arguments>
-    Connection& add(Arguments&&... arguments) {
+    Connection& add(Visit visit, Arguments&&... arguments) {
         auto made = std::make_unique<Connection>(std::forward<Arguments>(arguments)...);
         Connection& connection = *made;
+        connection.visit = std::move(visit);
         connection.place = connections.size();
         connections.push_back(std::move(made));
         return connection;
@@ -86,9 +94,11 @@ struct Edge::Impl final : EdgeContext::Owner {
         connections[place]->place = place;
         context.loop.dispose(std::move(connections.back()));
         connections.pop_back();
+        for (Acceptor& acceptor : acceptors) acceptor.try_again();
     }
 
     EdgeContext context;
+    const std::shared_ptr<VisitorLimits> limits;
     std::shared_ptr<const ServerTls> tls;
     ChooseEdge choose_edge;
     VisitorIntake intake;
@@ -97,8 +107,8 @@ struct Edge::Impl final : EdgeContext::Owner {
     bool closing = false;
 };
 
-Edge::Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings)
-    : impl_(std::make_unique<Impl>(loop, origins, door, log, std::move(settings))) {
+Edge::Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings, std::shared_ptr<VisitorLimits> limits)
+    : impl_(std::make_unique<Impl>(loop, origins, door, log, std::move(settings), std::move(limits))) {
     set_routes(std::make_shared<const RouteTable>());
 }
 
@@ -120,22 +130,32 @@ void Edge::set_password_checker(PasswordChecker& passwords) { impl_->context.pas
 
 void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
     impl_->choose_edge = std::move(choose_edge);
-    impl_->listen(std::move(listener),
-                  [impl = impl_.get()](Descriptor connection, const SocketAddress&) { impl->intake.take(std::move(connection)); });
+    impl_->listen_within_limits(std::move(listener), VisitorLimits::Kind::tls,
+                                [impl = impl_.get()](Descriptor connection, VisitorLimits::Visit visit) {
+                                    impl->intake.take(std::move(connection), std::move(visit));
+                                });
 }
 
 void Edge::listen_redirect(Descriptor listener) {
-    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor descriptor, const SocketAddress&) {
-        auto& connection = impl->add<Http1Connection>(impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
-        connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
-    });
+    impl_->listen_within_limits(std::move(listener), VisitorLimits::Kind::plain,
+                                [impl = impl_.get()](Descriptor descriptor, VisitorLimits::Visit visit) {
+                                    auto& connection = impl->add<Http1Connection>(
+                                        std::move(visit), impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
+                                    connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
+                                });
 }
 
+// With a descriptor to spare, so that the relay's own people get in when visitors have used up all others.
 void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
-    impl_->listen(std::move(listener), [impl = impl_.get(), &handler](Descriptor descriptor, const SocketAddress&) {
-        auto& connection = impl->add<Http1Connection>(impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
-        connection.start(std::make_unique<LocalExchange>(impl->context, connection, handler));
-    });
+    impl_->listen(
+        std::move(listener),
+        [impl = impl_.get(), &handler](Descriptor descriptor, const SocketAddress&) {
+            impl->context.metrics.accepted.add();
+            auto& connection = impl->add<Http1Connection>(
+                VisitorLimits::Visit{}, impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
+            connection.start(std::make_unique<LocalExchange>(impl->context, connection, handler));
+        },
+        Acceptor::Spare::one);
 }
 
 void Edge::drain(Drain how) {

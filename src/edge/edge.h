@@ -15,6 +15,7 @@
 #include "edge/password_checker.h"
 #include "edge/route_table.h"
 #include "edge/tunnel_door.h"
+#include "edge/visitor_limits.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
@@ -27,7 +28,8 @@ public:
     // All edges outlive all loops' last turn.
     using ChooseEdge = std::function<Edge*(std::string_view agent_id)>;
 
-    Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings);
+    // `limits` are shared by all edges; null: this one's own, with the defaults.
+    Edge(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings, std::shared_ptr<VisitorLimits> limits = {});
     ~Edge();
     Edge(const Edge&) = delete;
     Edge& operator=(const Edge&) = delete;

@@ -53,6 +53,7 @@ public:
     Counter handed_over;         // to another loop, after the ClientHello
     Counter unknown_host;        // requests
     Counter error_pages;         // answers that the edge made itself for want of an origin's
+    Counter accept_failures;     // descriptors had run out; once a pause of a listener
     Counter retried;             // requests sent once more on a fresh stream
     std::array<Counter, kHandshakeRefusals> handshakes_refused;  // by HandshakeRefusal
     std::array<Counter, kPolicyRefusals> policy_refused;         // by PolicyRefusal

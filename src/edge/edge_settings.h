@@ -20,7 +20,6 @@ struct EdgeSettings {
     Milliseconds permit_wait{2'000};          // how long it waits where concurrency_limit is reached
 
     std::uint16_t public_https_port = 443;    // where the redirect listener sends visitors
-    std::size_t most_connections = 16'384;    // open visitor connections on this loop; more are closed at once and counted
     bool access_log = true;
     std::string cdn_loop_id = "sallyport";    // this relay's name in CDN-Loop (RFC 8586): a token, its own for each relay
 };

@@ -35,8 +35,8 @@ protected:
         edge.reset();
     }
 
-    void open(EdgeSettings settings) {
-        edge = std::make_unique<Edge>(loop, origins, door, log, std::move(settings));
+    void open(EdgeSettings settings, std::shared_ptr<VisitorLimits> limits = {}) {
+        edge = std::make_unique<Edge>(loop, origins, door, log, std::move(settings), std::move(limits));
         edge->set_routes(std::make_shared<RouteTable>(std::vector<Route>{FakeEdge::usual_route()}));
         const Certificate certificate = make_self_signed(KeyType::p256, {"home.example"}).value();
         pin = pin_of_certificate(certificate.chain_pem).value();
@@ -226,13 +226,59 @@ TEST_F(EdgeTest, GivesUpOnSlowClientHellosAndHandshakes) {
     EXPECT_EQ(edge->open_connections(), 0u);
 }
 
-TEST_F(EdgeTest, ClosesConnectionsAboveItsBound) {
-    EdgeSettings settings;
-    settings.most_connections = 1;
-    open(settings);
+TEST_F(EdgeTest, ServesAgentsOnlyAboveItsBoundAndNobodyAboveItsReserve) {
+    VisitorBounds bounds;
+    bounds.connections = 1;
+    bounds.reserve = 1;
+    open({}, VisitorLimits::make(bounds));
     visit();
-    const Descriptor second = dial();
+    const TransportPtr first = std::move(visitor);
+    visit();
+    visitor->send(as_octets(kGet));
+    run_until([&] { return sink.received.contains("HTTP/1.1 503"); });
+    EXPECT_THAT(sink.received, HasSubstr("Retry-After: "));
+    EXPECT_TRUE(origins.opened.empty());
+    const Descriptor third = dial();
     run_until([&] { return refused(HandshakeRefusal::overload) == 1; });
+    first->close();
+    visitor->close();
+    run_until([&] { return edge->open_connections() == 0; });
+    visit();
+    visitor->send(as_octets(kGet));
+    run_until([&] { return !origins.opened.empty(); });
+}
+
+TEST_F(EdgeTest, CountsAConnectionUntilItIsOver) {
+    auto limits = VisitorLimits::make({});
+    open({}, limits);
+    const Descriptor silent = dial();
+    run_until([&] { return limits->handshakes() == 1; });
+    visit();
+    run_until([&] { return limits->handshakes() == 1 && limits->connections() == 2; });
+    visitor->close();
+    ::shutdown(silent.get(), SHUT_RDWR);
+    run_until([&] { return limits->connections() == 0 && limits->handshakes() == 0; });
+}
+
+TEST_F(EdgeTest, CountsWhatAVisitorGivesUpAgainstItsAddress) {
+    VisitorBounds bounds;
+    bounds.address_reset_rate = 1;
+    auto limits = VisitorLimits::make(bounds);
+    open({}, limits);
+    for (std::size_t i = 0; limits->refused(VisitorLimit::address_reset_rate) == 0; ++i) {
+        ASSERT_LT(i, 1000u);
+        const Descriptor probe = dial();
+        run_until([&] { return limits->connections() == 1 || limits->refused(VisitorLimit::address_reset_rate) > 0; });
+        if (limits->refused(VisitorLimit::address_reset_rate) > 0) break;
+        ::shutdown(probe.get(), SHUT_RDWR);
+        run_until([&] { return limits->connections() == 0; });
+        visit();
+        visitor->send(as_octets(kGet));
+        const std::size_t asked = origins.opened.size();
+        run_until([&] { return origins.opened.size() > asked; });
+        visitor->abort();
+        run_until([&] { return limits->connections() == 0; });
+    }
 }
 
 TEST_F(EdgeTest, HandsAVisitorOverToTheAgentsEdge) {

@@ -36,6 +36,7 @@ public:
     const SocketAddress& peer() const override { return transport_->peer_address(); }
     const std::string& peer_ip() override;
     TlsTransport* tls() const override { return tls_; }
+    VisitorLimits::Visit& visitor_count() override { return visit; }
     OriginPool& origins() override { return origins_; }
 
     Result<std::size_t> pull(RequestSender& sender, MutableOctets room) override;

@@ -43,6 +43,8 @@ const Problem kAgentLost{502, Hop::agent, "agent_lost", "Connection lost",
                          "The connection to the home behind this address was lost during the request. Try again."};
 const Problem kAgentBusy{503, Hop::agent, "agent_busy", "Too many requests in flight",
                          "The home behind this address has as many requests under way as its owner allows. Try again shortly.", 2};
+const Problem kTooManyVisitors{503, Hop::relay, "too_many_visitors", "Too many visitors",
+                               "This relay has as many connections open as it can take. Try again shortly.", 5};
 const Problem kTooManyStreams{503, Hop::relay, "too_many_streams", "Too many connections",
                               "No further connection to the home behind this address can be opened right now. Try again shortly.", 2};
 const Problem kTrustedNetworks{

@@ -37,6 +37,7 @@ extern const Problem kLoop;
 extern const Problem kAgentOffline;
 extern const Problem kAgentLost;           // it went away with the request
 extern const Problem kAgentBusy;           // concurrency_limit
+extern const Problem kTooManyVisitors;     // only the room that is kept for agents is left
 extern const Problem kTooManyStreams;
 extern const Problem kTrustedNetworks;     // the Internet could log in without a password
 extern const Problem kTargetNotAllowed;

@@ -39,6 +39,7 @@ void ProxyExchange::begin() {
     if (head.form == TargetForm::authority) return fail(problem::kConnectNotOffered);
     upgrading_ = head.wants_upgrade && !head.framing.has_content() && is_websocket_request(head);
     if (upgrading_ && shown_to_door()) return;
+    if (visitor_.visitor_count().in_reserve()) return fail(problem::kTooManyVisitors);
     if (!find_route()) return;
     if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
     if (route_->policy) return judge_by_policy();
@@ -460,7 +461,10 @@ void ProxyExchange::fail(const Problem& problem, std::string_view detail) {
     visitor_.fail_answer(problem, kept_detail);
 }
 
-void ProxyExchange::cancel() { let_go(); }
+void ProxyExchange::cancel() {
+    if (origin_ && stage_ != Stage::none) visitor_.visitor_count().note_reset(context_.loop.now());
+    let_go();
+}
 
 void ProxyExchange::let_go() {
     stage_ = Stage::none;

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstddef>
 
+#include "edge/visitor_limits.h"
+
 namespace sallyport {
 
 class VisitorConnection {
@@ -12,7 +14,8 @@ public:
     // Cuts it now, without a word to anybody but its exchanges.
     virtual void cut() = 0;
 
-    std::size_t place = 0;  // in the owner's list
+    VisitorLimits::Visit visit;  // set before anything is received; counts the connection while it lives
+    std::size_t place = 0;       // in the owner's list
 };
 
 }  // namespace sallyport

@@ -40,10 +40,11 @@ bool has_waited_long(int descriptor) {
 
 class VisitorIntake::Pending final : private Watch::Owner {
 public:
-    Pending(VisitorIntake& intake, Descriptor connection)
+    Pending(VisitorIntake& intake, Descriptor connection, VisitorLimits::Visit visit)
         : place(intake.pending_.size()),
           intake_(intake),
           connection_(std::move(connection)),
+          visit_(std::move(visit)),
           watch_(intake.loop_, connection_.get(), *this),
           deadline_(intake.loop_, [this] { intake_.refuse(*this, HandshakeRefusal::timeout); }) {}
 
@@ -60,6 +61,7 @@ public:
         watch_.want_read(false);
         deadline_.cancel();
         connection_.reset();
+        visit_ = {};
     }
 
     std::size_t place;
@@ -92,13 +94,15 @@ private:
         watch_.want_read(false);
         Descriptor connection = std::move(connection_);
         std::string octets = std::move(octets_);
+        VisitorLimits::Visit visit = std::move(visit_);
         stop();
-        intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello());
+        intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello(), std::move(visit));
         intake_.remove(*this);
     }
 
     VisitorIntake& intake_;
     Descriptor connection_;
+    VisitorLimits::Visit visit_;
     std::string octets_;
     ClientHelloReader reader_;
     bool done_ = false;
@@ -111,8 +115,8 @@ VisitorIntake::VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Mil
 
 VisitorIntake::~VisitorIntake() = default;
 
-void VisitorIntake::take(Descriptor connection) {
-    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection)));
+void VisitorIntake::take(Descriptor connection, VisitorLimits::Visit visit) {
+    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection), std::move(visit)));
     pending_.back()->start();
 }
 

@@ -10,6 +10,7 @@
 
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
+#include "edge/visitor_limits.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
 #include "wire/client_hello.h"
@@ -18,12 +19,12 @@ namespace sallyport {
 
 class VisitorIntake {
 public:
-    using OnHello = std::function<void(Descriptor connection, std::string octets, const ClientHello& hello)>;
+    using OnHello = std::function<void(Descriptor connection, std::string octets, const ClientHello& hello, VisitorLimits::Visit visit)>;
 
     VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Milliseconds deadline, OnHello on_hello);
     ~VisitorIntake();
 
-    void take(Descriptor connection);
+    void take(Descriptor connection, VisitorLimits::Visit visit);
     std::size_t size() const { return pending_.size(); }
     void close_all();
     void set_deadline(EdgeSettings::Milliseconds deadline) { deadline_ = deadline; }

@@ -13,6 +13,7 @@
 #include "edge/origin_pool.h"
 #include "edge/received_octets.h"
 #include "edge/request_sender.h"
+#include "edge/visitor_limits.h"
 #include "net/tls_transport.h"
 #include "tunnel/stream.h"
 #include "wire/http1_message.h"
@@ -31,6 +32,7 @@ public:
     virtual const SocketAddress& peer() const = 0;
     virtual const std::string& peer_ip() = 0;
     virtual TlsTransport* tls() const = 0;  // null where no TLS ends here
+    virtual VisitorLimits::Visit& visitor_count() = 0;
     // Streams to origins between two requests of this visitor's connection.
     virtual OriginPool& origins() = 0;
     // HTTP/2 only: browsers use one connection for several names (RFC 9113 9.1.1). May this one serve `host`?

@@ -1,5 +1,6 @@
 #include "net/socket.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -8,6 +9,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <cstring>
 
 namespace sallyport {
@@ -96,13 +98,34 @@ ByteCount unsent_octets(int descriptor) {
     return ::ioctl(descriptor, SIOCOUTQNSD, &octets) == 0 ? static_cast<ByteCount>(octets) : 0;
 }
 
-Acceptor::Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble)
+Acceptor::Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble, Spare spare)
     : listener_(std::move(listener)),
       on_connection_(std::move(on_connection)),
       on_trouble_(std::move(on_trouble)),
+      keeps_spare_(spare),
       watch_(loop, listener_.get(), *this),
-      resume_(loop, [this] { watch_.want_read(true); }) {
+      resume_(loop, [this] { resume(); }),
+      soon_(loop, [this] { resume(); }) {
+    resume();
+}
+
+void Acceptor::resume() {
+    troubled_ = false;
+    resume_.cancel();
+    if (keeps_spare_ == Spare::one && !spare_) {
+        spare_ = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        troubled_ = !spare_;
+    }
+    if (troubled_) resume_.start(kPauseWithoutDescriptors);
     watch_.want_read(true);
+}
+
+bool Acceptor::give_up_spare() {
+    if (!spare_) return false;
+    spare_.reset();
+    troubled_ = true;
+    resume_.start(kPauseWithoutDescriptors);
+    return true;
 }
 
 void Acceptor::on_readable() {
@@ -118,13 +141,23 @@ void Acceptor::on_readable() {
         }
         if (errno == EAGAIN || errno == EINTR) return;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            on_trouble_(system_error(errno, "accept"));
+            const Error error = system_error(errno, "accept");
+            if (give_up_spare()) continue;
+            on_trouble_(error);
+            troubled_ = true;
             watch_.want_read(false);
             resume_.start(kPauseWithoutDescriptors);
             return;
         }
         // Anything else belongs to the one connection that failed before it was taken (accept(2)).
     }
+}
+
+std::size_t open_descriptors() {
+    std::error_code error;
+    std::size_t count = 0;
+    for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end; entry.increment(error)) ++count;
+    return count > 0 ? count - 1 : 0;  // without the one that reads them
 }
 
 std::size_t raise_descriptor_limit() {

@@ -30,22 +30,38 @@ void probe_while_idle(int descriptor);
 void limit_unsent(int descriptor, ByteCount octets);
 ByteCount unsent_octets(int descriptor);
 
-// Accepts in bursts on its loop. When descriptors run out it pauses for a second and reports once per pause.
+// Accepts in bursts on its loop. When descriptors run out it pauses, for a second or until try_again(), and reports once per
+// pause. One with a spare gives that up first, so that somebody who must get in does; it is taken again as soon as it can be.
 class Acceptor final : private Watch::Owner {
 public:
     using OnConnection = std::function<void(Descriptor, const SocketAddress& peer)>;
     using OnTrouble = std::function<void(const Error&)>;
-    Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble);
+    enum class Spare { none, one };
+    Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble, Spare spare = Spare::none);
+
+    // Descriptors have become free. Costs nothing while all is well.
+    void try_again() {
+        if (troubled_) soon_.ask();
+    }
 
 private:
     void on_readable() override;
     void on_writable() override {}
+    void resume();
+    bool give_up_spare();
     Descriptor listener_;
     OnConnection on_connection_;
     OnTrouble on_trouble_;
+    const Spare keeps_spare_;
+    Descriptor spare_;
+    bool troubled_ = false;  // paused, or without its spare
     Watch watch_;
     Timer resume_;
+    TurnEnd soon_;
 };
+
+// How many descriptors this process has open; 0 where that can't be found out.
+std::size_t open_descriptors();
 
 // Raises the soft limit of open descriptors to the hard one; gives the limit now in force.
 std::size_t raise_descriptor_limit();

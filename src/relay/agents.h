@@ -41,6 +41,9 @@ public:
 
     // See LoopAgents::prefer_newcomer.
     void prefer_newcomer(const std::string& agent_id, const std::string& peer);
+    std::size_t most_links() const { return most_links_; }
+    std::size_t links() const { return link_count_; }
+    std::uint64_t refused_links() const { return refused_links_; }  // there were most_links() already
 
     // Asks all loops for what is connected, or for the one agent of that name if it is; `done` runs on one of them.
     void collect_live(std::string agent_name, std::move_only_function<void(std::vector<LiveAgent>)> done);
@@ -54,6 +57,7 @@ private:
 
     std::atomic<std::size_t> most_links_;
     std::atomic<std::size_t> link_count_{0};
+    std::atomic<std::uint64_t> refused_links_{0};
     OnSeen on_seen_;
     const std::size_t loop_count_;
     HealthBoard health_board_;

@@ -159,7 +159,10 @@ void LoopAgents::admit(Arrival arrival) {
     const auto live = links_.find(arrival.agent.agent_id);
     if (live == links_.end()) {
         // The count is taken a moment later; loops that race for the last place may go over by one each.
-        if (agents_.link_count_ >= agents_.most_links_) return refuse(arrival, 503, AdmissionRefusal::overload);
+        if (agents_.link_count_ >= agents_.most_links_) {
+            ++agents_.refused_links_;
+            return refuse(arrival, 503, AdmissionRefusal::overload);
+        }
         return begin_link(std::move(arrival));
     }
     AgentLink& link = *live->second;

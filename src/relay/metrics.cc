@@ -152,6 +152,21 @@ void add_health(std::vector<MetricFamily>& out, const HealthBoard& board) {
     out.push_back(probes.take());
 }
 
+void add_limits(std::vector<MetricFamily>& out, const OverloadWatch& limits, const VisitorLimits& visitors) {
+    Family bound = gauge("sallyport_limit", "Bounds in force (rates: a second)");
+    Family used = gauge("sallyport_limit_used", "What counts against those of them that hold for the whole relay");
+    Family refused = counter("sallyport_limit_refusals_total", "How often each was reached");
+    for (const OverloadWatch::Limit& limit : limits.limits()) {
+        bound.count(limit.bound(), {{"limit", limit.name}});
+        if (limit.used) used.count(limit.used(), {{"limit", limit.name}});
+        refused.count(limit.refused(), {{"limit", limit.name}});
+    }
+    out.push_back(bound.take());
+    out.push_back(used.take());
+    out.push_back(refused.take());
+    out.push_back(gauge("sallyport_visitor_addresses", "Addresses that are counted at the moment").count(visitors.addresses()).take());
+}
+
 std::size_t resident_octets() {
     std::ifstream statm("/proc/self/statm");
     std::size_t total = 0;
@@ -179,6 +194,7 @@ std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     add_refusals(families, agents_, loops_);
     add_agents(families, live);
     add_health(families, agents_.health());
+    add_limits(families, limits_, visitors_);
     add_process(families, loops_, started_at_);
     std::ostringstream out;
     prometheus::TextSerializer().Serialize(out, families);

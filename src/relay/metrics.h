@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "edge/edge_metrics.h"
 #include "edge/local_handler.h"
+#include "edge/visitor_limits.h"
 #include "relay/agents.h"
+#include "relay/overload_watch.h"
 
 namespace sallyport::relay {
 
@@ -20,7 +22,8 @@ struct MeasuredLoop {
 
 class Metrics final : public LocalHandler {
 public:
-    Metrics(Agents& agents, std::vector<MeasuredLoop> loops) : agents_(agents), loops_(std::move(loops)) {}
+    Metrics(Agents& agents, std::vector<MeasuredLoop> loops, const OverloadWatch& limits, const VisitorLimits& visitors)
+        : agents_(agents), loops_(std::move(loops)), limits_(limits), visitors_(visitors) {}
     void handle(LocalRequest request, Reply reply) override;
 
     // On any thread; the longest turns are taken, so that each scrape sees those since the one before.
@@ -29,6 +32,8 @@ public:
 private:
     Agents& agents_;
     std::vector<MeasuredLoop> loops_;
+    const OverloadWatch& limits_;
+    const VisitorLimits& visitors_;
     WallTime started_at_ = wall_now();
 };
 

@@ -18,6 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookWhetherDrained = 50ms;
+constexpr std::size_t kConnectionsALoop = 16'384;  // of visitors, by default
+constexpr std::size_t kMostReserve = 256;          // connections beyond the bound, for agents that come back
 constexpr std::size_t kDescriptorsKept = 64;  // for the database, logs, listeners and what libraries open
 
 std::size_t loop_count(const RelayConfig& config) {
@@ -43,6 +45,7 @@ TunnelSettings tunnel_settings(const RelayConfig& config) {
     settings.heartbeat_interval = config.heartbeat_interval;
     settings.heartbeat_timeout = config.heartbeat_timeout;
     settings.resume_window = config.resume_window;
+    settings.most_streams = config.max_streams_per_agent;
     return settings;
 }
 
@@ -170,10 +173,14 @@ Result<> Relay::make_parts() {
     agents_->set_health_interval(config_.health_interval);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
     const EdgeSettings settings = edge_settings(config_);
+    limits_ = VisitorLimits::make(visitor_bounds(config_));
+    if (config_.max_connections > limits_->bounds().connections)
+        log_.warn("config.warning", {{"detail", "max_connections: the limit of open descriptors (ulimit -n) is " + std::to_string(descriptors_) +
+                                                    ", which is enough for " + std::to_string(limits_->bounds().connections)}});
     for (std::size_t i = 0; i < strands_.size(); ++i) {
         Strand& strand = *strands_[i];
         strand.door = std::make_unique<Door>(i, *agents_, *store_thread_, [this](store::Store& store, const store::AgentId& agent) { refresh(store, {agent}); });
-        strand.edge = std::make_unique<Edge>(strand.loop, agents_->at(i), *strand.door, log_, settings);
+        strand.edge = std::make_unique<Edge>(strand.loop, agents_->at(i), *strand.door, log_, settings, limits_);
         strand.edge->set_routes(directory_->routes());
         strand.edge->set_server_tls(first_tls_);
         agents_->at(i).set_directory(directory_);
@@ -187,9 +194,54 @@ EdgeSettings Relay::edge_settings(const RelayConfig& config) const {
     settings.access_log = config.access_log;
     settings.public_https_port = facts_.port.port;
     settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
-    const std::size_t share = (descriptors_ - std::min(descriptors_, kDescriptorsKept)) / strands_.size();
-    settings.most_connections = std::min(settings.most_connections, std::max<std::size_t>(share, 16));
     return settings;
+}
+
+// Descriptors are shared out: some for ourselves, some for tunnels (up to a quarter), the rest for visitors.
+VisitorBounds Relay::visitor_bounds(const RelayConfig& config) const {
+    const std::size_t usable = descriptors_ - std::min(descriptors_, kDescriptorsKept);
+    const std::size_t tunnels = std::min<std::size_t>(config.max_agents, usable / 4);
+    const std::size_t most = std::max<std::size_t>(usable - tunnels, 16);
+    const std::size_t wanted = config.max_connections > 0 ? config.max_connections : kConnectionsALoop * strands_.size();
+    VisitorBounds bounds;
+    bounds.connections = static_cast<std::uint32_t>(std::min(wanted, most));
+    bounds.reserve = static_cast<std::uint32_t>(std::clamp<std::size_t>(tunnels / 2, 4, kMostReserve));
+    bounds.connection_rate = config.max_connection_rate;
+    bounds.handshakes = config.max_handshakes;
+    bounds.address_connections = config.max_connections_per_address;
+    bounds.address_connection_rate = config.max_connection_rate_per_address;
+    bounds.address_handshakes = config.max_handshakes_per_address;
+    bounds.address_reset_rate = config.max_reset_rate_per_address;
+    bounds.exempt = config.unlimited_addresses;
+    return bounds;
+}
+
+// What /metrics shows and the log tells of when it is reached.
+std::vector<OverloadWatch::Limit> Relay::watched_limits() {
+    std::vector<OverloadWatch::Limit> watched;
+    for (std::size_t i = 0; i < kVisitorLimits; ++i) {
+        const auto limit = static_cast<VisitorLimit>(i);
+        OverloadWatch::Limit entry{.name = std::string(name_of(limit))};
+        entry.bound = [this, limit] { return std::uint64_t{bound_of(limits_->bounds(), limit)}; };
+        entry.refused = [this, limit] { return limits_->refused(limit); };
+        entry.last = [this, limit] { return limits_->last_refused(limit); };
+        if (limit == VisitorLimit::connections) entry.used = [this] { return std::uint64_t{limits_->connections()}; };
+        if (limit == VisitorLimit::handshakes) entry.used = [this] { return std::uint64_t{limits_->handshakes()}; };
+        watched.push_back(std::move(entry));
+    }
+    watched.push_back({.name = "agents",
+                       .bound = [this] { return std::uint64_t{agents_->most_links()}; },
+                       .used = [this] { return std::uint64_t{agents_->links()}; },
+                       .refused = [this] { return agents_->refused_links(); }});
+    watched.push_back({.name = "descriptors",
+                       .bound = [this] { return std::uint64_t{descriptors_}; },
+                       .used = [] { return std::uint64_t{open_descriptors()}; },
+                       .refused = [this] {
+                           std::uint64_t total = 0;
+                           for (const auto& strand : strands_) total += strand->edge->metrics().accept_failures.value();
+                           return total;
+                       }});
+    return watched;
 }
 
 void Relay::serve() {
@@ -202,7 +254,8 @@ void Relay::serve() {
     std::vector<MeasuredLoop> measured;
     for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
-    metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured));
+    overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits());
+    metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured), *overload_watch_, *limits_);
     Edge& first = *strands_.front()->edge;
     first.listen_local(std::move(admin_listener_), *admin_api_);
     if (config_.metrics_listen) first.listen_local(std::move(metrics_listener_.descriptors.front()), *metrics_);
@@ -269,8 +322,8 @@ void Relay::begin_stop() {
     phase_ = Phase::draining;
     log_.info("relay.stopping", {{"drain_ms", drain_timeout_.count()}});
     for (std::size_t i = 0; i < strands_.size(); ++i)
-        strands_[i]->loop.post([this, i] {
-            agents_->at(i).tell_drain(drain_timeout_);
+        strands_[i]->loop.post([this, i, timeout = drain_timeout_] {
+            agents_->at(i).tell_drain(timeout);
             strands_[i]->edge->drain(Edge::Drain::now);
         });
     Loop& loop = strands_.front()->loop;
@@ -387,6 +440,7 @@ void Relay::post_tls(const std::shared_ptr<const ServerTls>& tls) {
 void Relay::post_settings(const RelayConfig& config) {
     for (const auto& strand : strands_)
         strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
+    limits_->set_bounds(visitor_bounds(config));
     agents_->set_limits(tunnel_settings(config), config.max_agents);
     agents_->set_health_interval(config.health_interval);
     strands_.front()->loop.post([this, timeout = config.drain_timeout] { drain_timeout_ = timeout; });

@@ -21,6 +21,7 @@
 #include "relay/certificates.h"
 #include "relay/listeners.h"
 #include "relay/metrics.h"
+#include "relay/overload_watch.h"
 #include "relay/retirement_clock.h"
 #include "relay/signal_watch.h"
 #include "relay/tunnel_door.h"
@@ -62,6 +63,8 @@ private:
     void serve();
     void announce() const;
     EdgeSettings edge_settings(const RelayConfig& config) const;
+    VisitorBounds visitor_bounds(const RelayConfig& config) const;
+    std::vector<OverloadWatch::Limit> watched_limits();
     void post_settings(const RelayConfig& config);
 
     // `changed`: all that differs from the directory before; null: anything may.
@@ -104,11 +107,13 @@ private:
     Listeners http_;
     Listeners metrics_listener_;
     Descriptor admin_listener_;
+    std::shared_ptr<VisitorLimits> limits_;
     std::vector<std::unique_ptr<Strand>> strands_;
     std::unique_ptr<Agents> agents_;
     std::unique_ptr<store::StoreThread> store_thread_;
     std::unique_ptr<AdminApi> admin_api_;
     std::unique_ptr<Metrics> metrics_;
+    std::unique_ptr<OverloadWatch> overload_watch_;  // on the first loop
     std::unique_ptr<RetirementClock> retirements_;  // on the first loop
     std::unique_ptr<SignalWatch> signals_;
 
