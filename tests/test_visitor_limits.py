@@ -9,9 +9,11 @@ import pytest
 
 from conftest import UNDER_SANITIZER
 from support.home_app import HomeApp
+from support.origins import read_head
 from support.processes import wait_until
 from support.visitor import ConnectionEnded, Visitor
 
+MIB = 1 << 20
 HERE, ELSEWHERE = "127.0.0.7", "127.0.0.8"  # two addresses that visitors come from
 
 
@@ -167,3 +169,50 @@ def cpu_ticks(pid):
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.skipif(UNDER_SANITIZER, reason="sanitizers open descriptors of their own")
+def test_without_descriptors_at_home_visitors_are_told(world):
+    tunnel = world.tunnel(world.origin(HomeApp()))
+    kept = tunnel.visitor()
+    assert kept.ask().status == 200
+    before = no_more_descriptors(tunnel.agent.program.pid)
+    answer = tunnel.ask(Accept="application/json")
+    assert (answer.status, json.loads(answer.content)["error"]["hop"]) == (502, "agent")
+    assert tunnel.relay.wait_for_event("edge.error", cause="agent_exhausted")["status"] == "502"
+    assert kept.ask().status == 200
+    resource.prlimit(tunnel.agent.program.pid, resource.RLIMIT_NOFILE, before)
+    assert tunnel.ask().status == 200
+
+
+# ---- memory
+
+
+def test_near_the_bound_of_memory_the_newest_are_refused(world):
+    def endless(connection):
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        block = bytes(1 << 16)
+        connection.settimeout(None)
+        while True:
+            connection.send(block)
+
+    tunnel = world.tunnel(
+        world.raw_origin(endless), world.origin(HomeApp()), max_buffered="4MiB", agent_config={"concurrency_limit": 1000})
+    tunnel.relay.admin("route", "add", "other.example.test", "home", "t1")
+    def other():
+        return tunnel.ask(hostname="other.example.test", path=f"/content/{MIB}", Accept="application/json")
+
+    with all_closed() as stalled:
+        for _ in range(60):  # each leaves at least a stream's first window with the relay
+            stalled.append(Visitor(tunnel.relay.port, tunnel.hostname, receive_buffer=4096))
+            stalled[-1].request()
+        wait_until(lambda: other().status == 503, "the relay holds as much as it may")
+        refused = other()
+        if refused.status == 503:
+            assert json.loads(refused.content)["error"]["hop"] == "relay" and int(refused.value("Retry-After")) > 0
+        tunnel.relay.wait_for_event("relay.limit_reached", limit="buffered_octets")
+        assert tunnel.relay.metrics()['sallyport_limit_used{limit="buffered_octets"}'] >= 3 * MIB
+        assert not tunnel.relay.program.events("tunnel.closed")
+    wait_until(lambda: other().status == 200, "all is well again")
+    wait_until(lambda: tunnel.relay.metrics()['sallyport_limit_used{limit="buffered_octets"}'] < MIB, "what was held is gone")

@@ -28,6 +28,11 @@ Refusal make_refusal(ProxyError error, std::string_view details) {
             std::string(details.substr(0, kMaxProxyStatusDetails))};
 }
 
-Refusal refusal_of(const Error& error) { return make_refusal(proxy_error_of(error), error.detail); }
+Refusal refusal_of(const Error& error) {
+    Refusal refusal = make_refusal(proxy_error_of(error), error.detail);
+    // Not too many streams, which 503 would mean: this machine can open no more (descriptors).
+    if (error.code == Errc::no_space) refusal.status = 502;
+    return refusal;
+}
 
 }  // namespace sallyport

@@ -5,6 +5,7 @@
 
 #include "config/suggest.h"
 #include "config/yaml.h"
+#include "wire/byte_size.h"
 #include "wire/duration.h"
 
 namespace sallyport {
@@ -147,6 +148,18 @@ void Reader::read_duration(std::string_view key, std::chrono::milliseconds& out,
             return fail(Errc::invalid_config,
                         quoted(text) + " is outside of " + format_duration(least) + " to " + format_duration(most));
         out = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+        return {};
+    });
+}
+
+void Reader::read_octets(std::string_view key, ByteCount& out, ByteCount least, ByteCount most) {
+    with_value(key, [&](const std::string& text) -> Result<> {
+        const auto octets = parse_byte_size(text);
+        if (!octets) return std::unexpected(octets.error());
+        if ((*octets < least && *octets != 0) || *octets > most)
+            return fail(Errc::invalid_config,
+                        quoted(text) + " is outside of " + format_byte_size(least) + " to " + format_byte_size(most));
+        out = *octets;
         return {};
     });
 }

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/octets.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "config/document.h"
@@ -43,6 +44,7 @@ public:
     void read_integer(std::string_view key, std::uint32_t& out, std::uint32_t least, std::uint32_t most);
     void read_duration(std::string_view key, std::chrono::milliseconds& out, std::chrono::milliseconds least,
                        std::chrono::milliseconds most);  // Go syntax
+    void read_octets(std::string_view key, ByteCount& out, ByteCount least, ByteCount most);  // 64MiB; 0 too, whatever `least`
     template <class T>
     void read_choice(std::string_view key, T& out, std::initializer_list<std::pair<std::string_view, T>> choices) {
         with_value(key, [&](const std::string& text) -> Result<> {

@@ -37,6 +37,8 @@ constexpr std::array kKeys = {
     KeyInfo{"max_reset_rate_per_address", "N", "requests a second that an address may give up half-way (default 100)"},
     KeyInfo{"unlimited_addresses", "LIST", "addresses and networks whose connections count in all only (default 127.0.0.0/8, ::1)"},
     KeyInfo{"max_streams_per_agent", "N", "requests and upgraded connections of a tunnel (default 4096)"},
+    KeyInfo{"max_buffered_per_agent", "SIZE", "how far the windows of a tunnel's streams may grow together (default 64MiB)"},
+    KeyInfo{"max_buffered", "SIZE", "held for peers that don't take it (default 0: a third of the memory)"},
     KeyInfo{"max_agents", "N", "tunnels at the same time (default 10000)"},
 };
 
@@ -103,6 +105,8 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_integer("max_reset_rate_per_address", config.max_reset_rate_per_address, 1, 1'000'000);
     read_networks(reader, "unlimited_addresses", config.unlimited_addresses);
     reader.read_integer("max_streams_per_agent", config.max_streams_per_agent, 1, 100'000);
+    reader.read_octets("max_buffered_per_agent", config.max_buffered_per_agent, 1_MiB, 64_GiB);
+    reader.read_octets("max_buffered", config.max_buffered, 1_MiB, 64_GiB * 1024);
     reader.read_integer("max_agents", config.max_agents, 1, 1'000'000);
 }
 

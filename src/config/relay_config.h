@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/octets.h"
 #include "base/result.h"
 #include "config/document.h"
 #include "wire/ip_network.h"
@@ -50,6 +51,8 @@ struct RelayConfig {
     std::uint32_t max_reset_rate_per_address = 100;  // requests given up half-way, a second
     std::vector<IpNetwork> unlimited_addresses{};    // load_relay_config: loopback, unless the key is set
     std::uint32_t max_streams_per_agent = 4'096;
+    ByteCount max_buffered_per_agent = 64_MiB;       // growth of the windows of one tunnel's streams
+    ByteCount max_buffered = 0;                      // held for peers that don't take it; 0: by the machine's memory
     std::uint32_t max_agents = 10'000;               // with a live tunnel; the next are refused
     std::vector<std::string> warnings{};             // for the log: variables that look like ours and are not
 };

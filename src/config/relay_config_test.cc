@@ -69,6 +69,22 @@ max_agents: 7
     EXPECT_EQ(config->max_agents, 7u);
 }
 
+TEST(RelayConfig, TakesLoopbackForUnlimitedUnlessToldOtherwise) {
+    const auto unset = load_relay_config(file("threads: 1\n"));
+    ASSERT_TRUE(unset) << unset.error().detail;
+    EXPECT_TRUE(contains(unset->unlimited_addresses, *parse_ip_address("127.1.2.3")));
+    EXPECT_TRUE(contains(unset->unlimited_addresses, *parse_ip_address("::1")));
+    EXPECT_FALSE(contains(unset->unlimited_addresses, *parse_ip_address("192.0.2.1")));
+    const auto set = load_relay_config(file("unlimited_addresses: [192.0.2.0/24]\nmax_buffered: 2GiB\n"));
+    ASSERT_TRUE(set) << set.error().detail;
+    EXPECT_FALSE(contains(set->unlimited_addresses, *parse_ip_address("127.0.0.1")));
+    EXPECT_TRUE(contains(set->unlimited_addresses, *parse_ip_address("192.0.2.1")));
+    EXPECT_EQ(set->max_buffered, 2_GiB);
+    const auto none = load_relay_config(file("unlimited_addresses: []\n"));
+    ASSERT_TRUE(none) << none.error().detail;
+    EXPECT_TRUE(none->unlimited_addresses.empty());
+}
+
 TEST(RelayConfig, FlagsWinOverVariablesOverFile) {
     ConfigSources sources = file("https_listen: :1\nhttp_listen: :1\nmetrics_listen: :1\n");
     sources.environment.insert({{"SALLYPORT_HTTP_LISTEN", ":2"}, {"SALLYPORT_METRICS_LISTEN", ":2"}});
@@ -106,6 +122,8 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"access_log: maybe", "relay.yaml:1: access_log: \"maybe\" is none of true, false, yes, no, on, off"},
         {"offline_grace: 5", "relay.yaml:1: offline_grace: \"5\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)"},
         {"offline_grace: 6m", "relay.yaml:1: offline_grace: \"6m\" is outside of 0s to 5m0s"},
+        {"max_buffered: 500KiB", "relay.yaml:1: max_buffered: \"500KiB\" is outside of 1MiB to 64TiB"},
+        {"max_buffered: 1XB", "relay.yaml:1: max_buffered: "},
         {"unlimited_addresses: [10.0.0.1/24]", "relay.yaml:1: unlimited_addresses[0]: "},
         {"threads: -1", "relay.yaml:1: threads: \"-1\" is no whole number from 0 to 256"},
         {"threads: 257", "relay.yaml:1: threads: \"257\" is no whole number from 0 to 256"},

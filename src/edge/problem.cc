@@ -45,6 +45,8 @@ const Problem kAgentBusy{503, Hop::agent, "agent_busy", "Too many requests in fl
                          "The home behind this address has as many requests under way as its owner allows. Try again shortly.", 2};
 const Problem kTooManyVisitors{503, Hop::relay, "too_many_visitors", "Too many visitors",
                                "This relay has as many connections open as it can take. Try again shortly.", 5};
+const Problem kRelayFull{503, Hop::relay, "relay_full", "Relay full",
+                         "This relay holds as much as it can for visitors that are slow to take it. Try again shortly.", 5};
 const Problem kTooManyStreams{503, Hop::relay, "too_many_streams", "Too many connections",
                               "No further connection to the home behind this address can be opened right now. Try again shortly.", 2};
 const Problem kTrustedNetworks{
@@ -69,6 +71,8 @@ const Problem kTargetCertificate{502, Hop::origin, "target_certificate", "Certif
                                  "Its owner finds the cure in the agent's log (sallyport agent trust)."};
 const Problem kTargetNoTls{502, Hop::origin, "target_no_tls", "No TLS",
                            "The home is connected, but the service in it doesn't speak TLS as its target says (https://)."};
+const Problem kAgentExhausted{502, Hop::agent, "agent_exhausted", "Not forwarded",
+                              "The agent in this home can open no further connection: its machine has too many open already."};
 const Problem kAgentFailed{502, Hop::agent, "agent_failed", "Not forwarded",
                            "The agent in this home could not pass the request on."};
 const Problem kOriginLost{502, Hop::origin, "origin_lost", "No answer",
@@ -125,6 +129,7 @@ const Problem& problem_of_refusal(const Refusal& refusal) {
         {"tls_alert_received", kTargetCertificate},
     });
     if (refusal.status == 403) return kTargetNotAllowed;
+    if (refusal.status == 502 && refusal.cause == "connection_limit_reached") return kAgentExhausted;
     for (const Row& row : rows)
         if (row.cause == refusal.cause) return row.told;
     if (refusal.status == 503) return kTooManyStreams;

@@ -38,6 +38,7 @@ extern const Problem kAgentOffline;
 extern const Problem kAgentLost;           // it went away with the request
 extern const Problem kAgentBusy;           // concurrency_limit
 extern const Problem kTooManyVisitors;     // only the room that is kept for agents is left
+extern const Problem kRelayFull;           // max_buffered
 extern const Problem kTooManyStreams;
 extern const Problem kTrustedNetworks;     // the Internet could log in without a password
 extern const Problem kTargetNotAllowed;
@@ -47,6 +48,7 @@ extern const Problem kTargetNotFound;      // its name doesn't resolve
 extern const Problem kTargetTimeout;       // connecting to it
 extern const Problem kTargetCertificate;
 extern const Problem kTargetNoTls;
+extern const Problem kAgentExhausted;      // no descriptors left there
 extern const Problem kAgentFailed;
 extern const Problem kOriginLost;          // closed before or within the head of its answer
 extern const Problem kOriginBadAnswer;

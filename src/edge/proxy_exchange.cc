@@ -2,6 +2,7 @@
 #include "edge/proxy_exchange.h"
 
 #include "edge/route_gate.h"
+#include "net/buffer_budget.h"
 #include "wire/forwarded.h"
 #include "wire/host_name.h"
 #include "wire/http1_writer.h"
@@ -40,6 +41,7 @@ void ProxyExchange::begin() {
     upgrading_ = head.wants_upgrade && !head.framing.has_content() && is_websocket_request(head);
     if (upgrading_ && shown_to_door()) return;
     if (visitor_.visitor_count().in_reserve()) return fail(problem::kTooManyVisitors);
+    if (BufferBudget::refuses_new()) return fail(problem::kRelayFull);
     if (!find_route()) return;
     if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
     if (route_->policy) return judge_by_policy();

@@ -5,11 +5,17 @@
 #include <string>
 
 #include "base/octets.h"
+#include "net/buffer_budget.h"
 
 namespace sallyport {
 
 class ReceivedOctets {
 public:
+    ReceivedOctets() = default;
+    // Counted against the relay's budget (BufferBudget): what no stream's window counts already.
+    enum class Counted { yes };
+    explicit ReceivedOctets(Counted) : counted_(true) {}
+
     // Everything not used yet, in order. Valid until the next call of anything here but consume().
     Octets front() const { return kept_.empty() ? live_ : as_octets(kept_).subspan(at_); }
     std::string_view text() const { return as_text(front()); }
@@ -46,6 +52,7 @@ public:
     // Gives big memory back while nothing is kept; an idle connection holds none.
     void shrink() {
         if (kept_.empty() && kept_.capacity() > kSmall) std::string().swap(kept_);
+        count();
     }
 
 private:
@@ -55,7 +62,13 @@ private:
         if (at_ > 0) kept_.erase(0, at_);
         at_ = 0;
         kept_.append(as_text(octets));
+        count();
     }
+    void count() {
+        if (counted_) held_.set(kept_.capacity() > kSmall ? kept_.capacity() : 0);
+    }
+    HeldCount held_;
+    bool counted_ = false;
     std::string kept_;    // empty unless something of it is unused
     std::size_t at_ = 0;  // of kept_, used already
     Octets live_;

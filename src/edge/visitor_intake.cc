@@ -73,6 +73,7 @@ private:
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (size <= 0) return intake_.refuse(*this, HandshakeRefusal::gone);
         octets_.append(as_text(Octets(buffer.data(), static_cast<std::size_t>(size))));
+        held_.set(octets_.size());
         using Status = ClientHelloReader::Status;
         switch (reader_.read(as_octets(octets_))) {
             case Status::need_more: return;
@@ -94,6 +95,7 @@ private:
         watch_.want_read(false);
         Descriptor connection = std::move(connection_);
         std::string octets = std::move(octets_);
+        held_.set(0);
         VisitorLimits::Visit visit = std::move(visit_);
         stop();
         intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello(), std::move(visit));
@@ -104,6 +106,7 @@ private:
     Descriptor connection_;
     VisitorLimits::Visit visit_;
     std::string octets_;
+    HeldCount held_;
     ClientHelloReader reader_;
     bool done_ = false;
     Watch watch_;

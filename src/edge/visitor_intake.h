@@ -11,6 +11,7 @@
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
 #include "edge/visitor_limits.h"
+#include "net/buffer_budget.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
 #include "wire/client_hello.h"

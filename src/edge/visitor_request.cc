@@ -4,6 +4,7 @@ namespace sallyport {
 
 void VisitorRequest::open_request() {
     in_request_ = true;
+    head_held_.set(2 * (request_.fields.octets() + request_.target.size()));
     began_ = context_.loop.now();
     status_ = 0;
     request_octets_ = 0;
@@ -12,6 +13,7 @@ void VisitorRequest::open_request() {
 void VisitorRequest::close_request(ByteCount answer_octets) {
     if (!in_request_) return;
     in_request_ = false;
+    head_held_.set(0);
     const bool routed = counters_ != nullptr;
     if (counters_) {
         counters_->requests[static_cast<std::size_t>(status_ / 100 < 6 ? status_ / 100 : 0)].add();

@@ -95,8 +95,9 @@ protected:
 
     EdgeContext& context_;
     std::unique_ptr<Exchange> exchange_;
-    ReceivedOctets input_;
+    ReceivedOctets input_{ReceivedOctets::Counted::yes};
     RequestHead request_;
+    HeldCount head_held_;  // request_, and what is made of it for the origin
     ContentReader content_;
     bool in_request_ = false;  // between open_request and close_request
     int status_ = 0;           // of the answer under way; 0 before it

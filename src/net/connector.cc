@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 
 #include "net/socket.h"
 
@@ -20,6 +21,7 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+    if (error == EAI_SYSTEM) return fail_errno(errno, "resolve " + host);
     if (error != 0) return fail(Errc::not_found, "resolve " + host + ": " + ::gai_strerror(error));
     // RFC 8305 4: alternate the families, beginning with the one getaddrinfo put first (RFC 6724).
     std::vector<SocketAddress> first, second, addresses;

@@ -76,6 +76,7 @@ void SocketTransport::put_wire(Octets head, Octets body) {
         left -= gone;
         pending_.insert(pending_.end(), part.begin() + static_cast<std::ptrdiff_t>(gone), part.end());
     }
+    pending_held_.set(pending_.size());
     unsent_at_most_ += head.size() + body.size();
     look_whether_full();
     if (!full_ && pending_.empty()) return;
@@ -119,6 +120,7 @@ void SocketTransport::on_writable() {
             return fail_later(system_error(errno, "send"));
         }
         pending_.erase(pending_.begin(), pending_.begin() + sent);
+        pending_held_.set(pending_.size());
         if (!pending_.empty()) return;
         std::vector<std::byte>().swap(pending_);  // idle connections hold no buffer
         look_whether_full();

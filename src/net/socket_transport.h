@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "net/buffer_budget.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
 #include "net/transport.h"
@@ -56,6 +57,7 @@ protected:
     ByteCount unsent_at_most_ = 0; // what the kernel may hold, without asking it each time
     bool full_ = false;            // the kernel holds as much as it may
     bool ran_dry_ = true;
+    HeldCount pending_held_;
     Descriptor descriptor_;
     bool paused_ = false;
     bool receive_ended_ = false;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "net/buffer_budget.h"
+
 namespace sallyport::relay {
 namespace {
 
@@ -64,7 +66,9 @@ public:
 
     void receive(ToFar message) {
         if (over_) return;
+        queued_ += message.octets.size();
         if (!message.octets.empty()) queue_.push_back(std::move(message.octets));
+        held_.set(queued_);
         end_queued_ |= message.end;
         if (message.consumed > 0) stream_->consumed(message.consumed);
         if (!over_ && (!queue_.empty() || end_queued_)) stream_->wake();
@@ -122,6 +126,8 @@ private:
             queue_.pop_front();
             front_at_ = 0;
         }
+        queued_ -= written;
+        held_.set(queued_);
         out_.credit += written;
         if (out_.credit >= kCreditStep) flush_.ask();
         const bool end = queue_.empty() && end_queued_;
@@ -158,6 +164,8 @@ private:
     StreamPtr stream_;
     std::deque<std::string> queue_;  // towards the tunnel; at most kCrossLoopWindow octets, by the near end's credit
     std::size_t front_at_ = 0;
+    std::size_t queued_ = 0;
+    HeldCount held_;
     bool end_queued_ = false;
     bool sent_end_ = false;
     bool received_end_ = false;

@@ -10,6 +10,7 @@
 
 #include "base/version.h"
 #include "net/socket.h"
+#include "relay/machine_memory.h"
 #include "relay/state_dir.h"
 
 namespace sallyport::relay {
@@ -46,7 +47,12 @@ TunnelSettings tunnel_settings(const RelayConfig& config) {
     settings.heartbeat_timeout = config.heartbeat_timeout;
     settings.resume_window = config.resume_window;
     settings.most_streams = config.max_streams_per_agent;
+    settings.window_budget = config.max_buffered_per_agent;
     return settings;
+}
+
+ByteCount max_buffered(const RelayConfig& config) {
+    return config.max_buffered > 0 ? config.max_buffered : default_max_buffered(usable_memory());
 }
 
 // What a reload can't change, by key.
@@ -173,6 +179,7 @@ Result<> Relay::make_parts() {
     agents_->set_health_interval(config_.health_interval);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
     const EdgeSettings settings = edge_settings(config_);
+    budget_ = std::make_unique<BufferBudget>(max_buffered(config_), strands_.size());
     limits_ = VisitorLimits::make(visitor_bounds(config_));
     if (config_.max_connections > limits_->bounds().connections)
         log_.warn("config.warning", {{"detail", "max_connections: the limit of open descriptors (ulimit -n) is " + std::to_string(descriptors_) +
@@ -233,6 +240,10 @@ std::vector<OverloadWatch::Limit> Relay::watched_limits() {
                        .bound = [this] { return std::uint64_t{agents_->most_links()}; },
                        .used = [this] { return std::uint64_t{agents_->links()}; },
                        .refused = [this] { return agents_->refused_links(); }});
+    watched.push_back({.name = "buffered_octets",
+                       .bound = [this] { return budget_->bound(); },
+                       .used = [this] { return budget_->held(); },
+                       .refused = [this] { return budget_->refused(); }});
     watched.push_back({.name = "descriptors",
                        .bound = [this] { return std::uint64_t{descriptors_}; },
                        .used = [] { return std::uint64_t{open_descriptors()}; },
@@ -286,10 +297,14 @@ std::string Relay::banner() const {
 void Relay::run() {
     for (std::size_t i = 1; i < strands_.size(); ++i) {
         Strand& strand = *strands_[i];
-        strand.thread = std::thread([&strand] { strand.loop.run(); });
+        strand.thread = std::thread([this, &strand, i] {
+            budget_->count_this_thread(i);
+            strand.loop.run();
+        });
         ::pthread_setname_np(strand.thread.native_handle(), ("loop-" + std::to_string(i)).c_str());
     }
     log_.info("relay.ready", {{"pin", facts_.pin}, {"version", kVersion}, {"loops", strands_.size()}});
+    budget_->count_this_thread(0);
     strands_.front()->loop.run();
     for (const auto& strand : strands_)
         if (strand->thread.joinable()) strand->thread.join();
@@ -441,6 +456,7 @@ void Relay::post_settings(const RelayConfig& config) {
     for (const auto& strand : strands_)
         strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
     limits_->set_bounds(visitor_bounds(config));
+    budget_->set_bound(max_buffered(config));
     agents_->set_limits(tunnel_settings(config), config.max_agents);
     agents_->set_health_interval(config.health_interval);
     strands_.front()->loop.post([this, timeout = config.drain_timeout] { drain_timeout_ = timeout; });

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/relay_config.h"
 #include "edge/edge.h"
+#include "net/buffer_budget.h"
 #include "relay/admin_api.h"
 #include "relay/agents.h"
 #include "relay/certificates.h"
@@ -108,6 +109,7 @@ private:
     Listeners metrics_listener_;
     Descriptor admin_listener_;
     std::shared_ptr<VisitorLimits> limits_;
+    std::unique_ptr<BufferBudget> budget_;
     std::vector<std::unique_ptr<Strand>> strands_;
     std::unique_ptr<Agents> agents_;
     std::unique_ptr<store::StoreThread> store_thread_;

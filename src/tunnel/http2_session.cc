@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "net/buffer_budget.h"
 #include "tunnel/http2_field.h"
 #include "tunnel/http2_stream.h"
 #include "tunnel/lazy_memory.h"
@@ -71,6 +72,7 @@ struct Http2Session::Callbacks {
             return 0;
         }
         stream->unconsumed_ += size;
+        BufferBudget::hold(size);
         stream->owner_->on_stream_octets(as_octets(data, size));
         return 0;
     }
@@ -138,7 +140,10 @@ Http2Session::Http2Session(Loop& loop, TunnelRole role, Pipe& pipe, const Tunnel
 
 Http2Session::~Http2Session() {
     over_ = true;
-    for (Http2Stream* stream : std::exchange(streams_, {})) stream->session_ = nullptr;
+    for (Http2Stream* stream : std::exchange(streams_, {})) {
+        BufferBudget::release(stream->unconsumed_);
+        stream->session_ = nullptr;
+    }
 }
 
 void Http2Session::start() {
@@ -320,7 +325,7 @@ void Http2Session::grow_window(Http2Stream& stream) {
     stream.drained_ = 0;
     const ByteCount larger = std::min(stream.window_ * 4, settings_.largest_window);
     const ByteCount growth = larger - stream.window_;
-    if (growth == 0 || granted_ + growth > settings_.window_budget) return;
+    if (growth == 0 || granted_ + growth > settings_.window_budget || !BufferBudget::may_grow()) return;
     granted_ += growth;
     stream.window_ = larger;
     nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, stream.id_, static_cast<std::int32_t>(larger));

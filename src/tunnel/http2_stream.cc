@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "net/buffer_budget.h"
 #include "tunnel/http2_field.h"
 #include "wire/proxy_status.h"
 
@@ -36,7 +37,9 @@ void Http2Stream::wake() {
 
 void Http2Stream::consumed(ByteCount octets) {
     if (!session_) return;
-    unconsumed_ -= std::min(octets, unconsumed_);
+    const ByteCount taken = std::min(octets, unconsumed_);
+    unconsumed_ -= taken;
+    BufferBudget::release(taken);
     drained_ += octets;
     nghttp2_session_consume_stream(session_->session_.get(), id_, static_cast<std::size_t>(octets));
     session_->grow_window(*this);
@@ -56,6 +59,7 @@ void Http2Stream::detach() {
     Http2Session* session = std::exchange(session_, nullptr);
     if (!session) return;
     session->streams_.erase(this);
+    BufferBudget::release(std::exchange(unconsumed_, 0));
     session->granted_ -= window_ - session->settings_.first_window;
     nghttp2_session_set_stream_user_data(session->session_.get(), id_, nullptr);
     // The connection's credit went back on receipt; the stream's own dies with the stream.

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "net/buffer_budget.h"
+
 namespace sallyport {
 
 RetainedOctets::~RetainedOctets() {
@@ -20,10 +22,12 @@ void RetainedOctets::add_chunk() {
         octets = std::make_unique_for_overwrite<std::byte[]>(capacity);
     }
     chunks_.push_back({std::move(octets), end_, 0, capacity});
+    BufferBudget::hold(capacity);
 }
 
 void RetainedOctets::drop_first_chunk() {
     Chunk& first = chunks_.front();
+    BufferBudget::release(first.capacity);
     if (first.capacity == kChunk && stock_.size() < kMostInStock) stock_.push_back(std::move(first.octets));
     chunks_.pop_front();
 }
