@@ -149,7 +149,7 @@ def measure_all(arguments, plan):
     with prepared(arguments, plan) as setting:
         if "idle_agents" in arguments.rows and OURS in arguments.ways:
             measure_row(results, results.idle_agents, f"{plan.idle_agents} idle agents",
-                        lambda: idle_agents.measure(setting, plan.idle_agents, plan.seconds_at_rest))
+                        lambda: idle_agents.measure(setting, plan.idle_agents, plan.seconds_at_rest, results.idle_agents))
         if arguments.rows == ["idle_agents"]:
             return results
         with contextlib.ExitStack() as stack:

@@ -61,22 +61,22 @@ def _wait_until_up(agents, count, seconds):
         time.sleep(0.05)
 
 
-def measure(setting, count, seconds_at_rest):
-    """{"kib", "offline_kib", "cpu_percent", "add_ms", "return_seconds"}; CPU in percent of one core."""
+def measure(setting, count, seconds_at_rest, found):
+    """Fills `found`, one figure after another, so that a restart that fails leaves the others: {"kib", "offline_kib", "cpu_percent", "add_ms", "return_seconds"}; CPU in percent of one core."""
     _require_descriptors(count)
     # In memory where there is room: a disk's fsync is none of what is measured.
     with tempfile.TemporaryDirectory(prefix="sallyport-idle-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else setting.folder) as folder:
-        return _measure(setting, folder, count, seconds_at_rest)
+        return _measure(setting, folder, count, seconds_at_rest, found)
 
 
-def _measure(setting, folder, count, seconds_at_rest):
+def _measure(setting, folder, count, seconds_at_rest, found):
     with Relay(setting.binary, folder, setting.certificate, name="idle-relay", **CONFIG) as relay:
         empty = resident_kib(relay.pid)
         admin = AdminSocket(relay.state)
         began = time.monotonic()
         codes = [admin.ask("POST", "agents", {"name": f"idle{n}", "hostnames": [f"idle{n}.localhost"],
                                               "targets": [{"name": "idle", "url": "tcp://127.0.0.1:9"}]})["enroll"] for n in range(count)]
-        found = {"add_ms": (time.monotonic() - began) / count * 1000}
+        found["add_ms"] = (time.monotonic() - began) / count * 1000
         offline = resident_kib(relay.pid)
         with Process("idle_agents", [setting.tools.path("idle_agents")], folder, given="\n".join(codes)) as agents:
             agents.wait_for_output(CONNECTED, stream="stdout", seconds=60 + count / 20)
