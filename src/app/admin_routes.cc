@@ -1,5 +1,6 @@
 #include "app/admin_routes.h"
 
+#include "app/route_policy_flags.h"
 #include "app/table.h"
 
 namespace sallyport::app {
@@ -16,7 +17,31 @@ std::string options_of(const json::object& route) {
     if (const std::string forward = text_of(route, "forward_client_ip"); forward != "auto") add("forward-client-ip=" + forward);
     if (const std::string timeout = text_of(route, "request_timeout"); !timeout.empty()) add("request-timeout=" + timeout);
     if (const std::string path = text_of(route, "health_path"); !path.empty()) add("health-path=" + path);
+    for (const std::string& word : words_of_policy(object_of(route, "policy"))) add(word);
     return options.empty() ? "-" : options;
+}
+
+std::string whole(const json::value& value) {
+    if (const auto* text = value.if_string()) return std::string(text->begin(), text->end());
+    return json::serialize(value);
+}
+
+// Everything about one route: of a list, one row for each member.
+void show_all(const json::object& answer) {
+    const json::object& route = object_of(answer, "route");
+    Table table({"SETTING", "VALUE"});
+    const auto add = [&](const json::object& from) {
+        for (const auto& [key, value] : from) {
+            if (value.is_object() || (value.is_array() && value.get_array().empty())) continue;
+            if (value.is_null()) continue;
+            if (!value.is_array()) table.add({std::string(key), whole(value)});
+            else
+                for (const json::value& item : value.get_array()) table.add({std::string(key), whole(item)});
+        }
+    };
+    add(route);
+    add(object_of(route, "policy"));
+    print(table.text());
 }
 
 void show_list(const json::object& answer) {
@@ -63,7 +88,8 @@ struct RouteOptions {
     explicit RouteOptions(CLI::App& command)
         : enabled(command, "--enabled,!--disabled", "serve it, or answer as for an unknown host"),
           strip_prefix(command, "--strip-prefix,!--no-strip-prefix", "the service sees the path without the prefix"),
-          preserve_host(command, "--preserve-host,!--no-preserve-host", "the service sees the visitor's Host (default), or its own") {
+          preserve_host(command, "--preserve-host,!--no-preserve-host", "the service sees the visitor's Host (default), or its own"),
+          policy(command) {
         command.add_option("--forward-client-ip", forward_client_ip, "tell the service the visitor's address: auto, always or never")
             ->type_name("WHEN");
         command.add_option("--request-timeout", request_timeout, "how long the service may think, like 2m; default: the agent's own")
@@ -71,7 +97,7 @@ struct RouteOptions {
         command.add_option("--health-path", health_path, "what the relay asks the service for to see whether it works, like /manifest.json; off: only connect")
             ->type_name("PATH");
     }
-    void put_into(json::object& body) const {
+    Result<> put_into(json::object& body) const {
         enabled.put_into(body, "enabled");
         strip_prefix.put_into(body, "strip_prefix");
         preserve_host.put_into(body, "preserve_host");
@@ -80,6 +106,7 @@ struct RouteOptions {
         else if (!request_timeout.empty()) body["request_timeout"] = request_timeout;
         if (health_path == "off") body["health_path"] = nullptr;
         else if (!health_path.empty()) body["health_path"] = health_path;
+        return policy.put_into(body);
     }
     Switch enabled;
     Switch strip_prefix;
@@ -87,6 +114,7 @@ struct RouteOptions {
     std::string forward_client_ip;
     std::string request_timeout;
     std::string health_path;
+    RoutePolicyFlags policy;
 };
 
 struct AddRoute {
@@ -96,13 +124,13 @@ struct AddRoute {
         command.add_option("TARGET", target, "the agent's target (default: the first proposed one, else homeassistant)");
         command.add_option("--path-prefix", path_prefix, "only paths that begin with it")->type_name("PATH");
     }
-    json::object body() const {
+    Result<json::object> body() const {
         const std::size_t slash = hostname.find('/');
         json::object body{{"hostname", hostname.substr(0, slash)}, {"agent", agent}};
         if (!path_prefix.empty()) body["path_prefix"] = path_prefix;
         else if (slash != std::string::npos) body["path_prefix"] = hostname.substr(slash);
         if (!target.empty()) body["target"] = target;
-        options.put_into(body);
+        if (auto put = options.put_into(body); !put) return std::unexpected(put.error());
         return body;
     }
     std::string hostname;
@@ -118,11 +146,11 @@ struct SetRoute {
         command.add_option("--agent", agent, "let it lead to another agent")->type_name("NAME");
         command.add_option("--target", target, "let it lead to another target")->type_name("NAME");
     }
-    json::object body() const {
+    Result<json::object> body() const {
         json::object body;
         if (!agent.empty()) body["agent"] = agent;
         if (!target.empty()) body["target"] = target;
-        options.put_into(body);
+        if (auto put = options.put_into(body); !put) return std::unexpected(put.error());
         return body;
     }
     std::string route;
@@ -140,17 +168,32 @@ void add_route_actions(AdminContext& context) {
 
     CLI::App* add = route->add_subcommand("add", "Lead a hostname, or paths of it, to an agent's target");
     auto adding = std::make_shared<AddRoute>(*add);
-    context.on(add, [&context, adding] { return context.show("POST", "routes", adding->body(), show_one); });
+    context.on(add, [&context, adding]() -> Result<> {
+        const auto body = adding->body();
+        if (!body) return std::unexpected(body.error());
+        return context.show("POST", "routes", *body, show_one);
+    });
 
     CLI::App* list = route->add_subcommand("list", "All routes");
     context.on(list, [&context] { return context.show("GET", "routes", {}, show_list); });
+
+    CLI::App* show = route->add_subcommand("show", "One route, with all its settings");
+    auto shown = std::make_shared<std::string>();
+    show->add_option("ROUTE", *shown, "its id, or hostname and path prefix")->required();
+    context.on(show, [&context, shown]() -> Result<> {
+        const auto id = find_route(context, *shown);
+        if (!id) return std::unexpected(id.error());
+        return context.show("GET", "routes/" + *id, {}, show_all);
+    });
 
     CLI::App* set = route->add_subcommand("set", "Change a route");
     auto setting = std::make_shared<SetRoute>(*set);
     context.on(set, [&context, setting]() -> Result<> {
         const auto id = find_route(context, setting->route);
         if (!id) return std::unexpected(id.error());
-        return context.show("PATCH", "routes/" + *id, setting->body(), show_one);
+        const auto body = setting->body();
+        if (!body) return std::unexpected(body.error());
+        return context.show("PATCH", "routes/" + *id, *body, show_one);
     });
 
     CLI::App* remove = route->add_subcommand("remove", "Remove a route");

@@ -243,17 +243,16 @@ std::shared_ptr<const RoutePolicy> load_route_policy(std::string_view stored) {
 }
 
 std::expected<std::string, PolicyFault> change_route_policy(std::string_view stored, const json::object& change) {
-    // What can't be read any more is begun anew: the owner is just saying what he wants.
-    json::object object = parse_stored(stored).value_or(json::object{});
+    auto parsed = parse_stored(stored);
+    // Begun anew without a word, one change would open what the rest of it had closed.
+    if (!parsed || !read_route_policy(*parsed))
+        return std::unexpected(PolicyFault{"", "that is stored can't be read by this release: take it away whole first (--no-policy)"});
+    json::object object = std::move(*parsed);
     for (const auto& [key, value] : change) {
-        if (value.is_null()) {
-            // So that a typing error is told here too.
-            if (std::ranges::find(kMembers, std::string_view(key), &Member::name) == kMembers.end() && !object.contains(key))
-                return std::unexpected(PolicyFault{bounded_utf8(key, 64), "is not known"});
-            object.erase(key);
-        } else {
-            object[key] = value;
-        }
+        if (std::ranges::find(kMembers, std::string_view(key), &Member::name) == kMembers.end())
+            return std::unexpected(PolicyFault{bounded_utf8(key, 64), "is not known"});
+        if (value.is_null()) object.erase(key);
+        else object[key] = value;
     }
     if (auto read = read_route_policy(object); !read) return std::unexpected(std::move(read.error()));
     std::string text = json::serialize(object);

@@ -170,6 +170,26 @@ TEST_F(AdminApiTest, ChangesARouteMemberByMember) {
     EXPECT_EQ(ask_json("GET", "routes").at("routes").as_array().size(), 0u);
 }
 
+TEST_F(AdminApiTest, ChangesARoutesPolicyMemberByMember) {
+    (void)ask_json("POST", "agents", R"({"name":"home"})");
+    const auto route = ask_json("POST", "routes", R"({"hostname":"a.example.org","agent":"home","policy":{"max_body":"1MiB","deny_ips":["192.0.2.1"]}})").at("route").as_object();
+    EXPECT_EQ(route.at("policy"), json::parse(R"({"max_body":"1MiB","deny_ips":["192.0.2.1"]})"));
+    const std::string path = "routes/" + std::string(route.at("id").as_string());
+    const auto change = [&](std::string_view policy) {
+        return ask_json("PATCH", path, R"({"policy":)" + std::string(policy) + "}").at("route").as_object().at("policy");
+    };
+    EXPECT_EQ(change(R"({"max_body":null,"basic_auth":{"anna":"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}})"),
+              json::parse(R"({"deny_ips":["192.0.2.1"],"basic_auth":["anna"]})"))
+        << "no hash is shown";
+    EXPECT_EQ(change(R"({"maintenance":true})"), json::parse(R"({"deny_ips":["192.0.2.1"],"basic_auth":["anna"],"maintenance":true})"));
+    EXPECT_NE(store_->load_snapshot()->routes.front().policy.find("$2b$05$"), std::string::npos);
+    EXPECT_EQ(ask_json("GET", path).at("route").as_object().at("policy").as_object().at("maintenance"), true);
+    for (const std::string wrong : {R"({"policy":{"deny_ip":[]}})", R"({"policy":{"idle_timeout":"1m"}})", R"({"policy":[]})", R"({"policy":{"nothing":null}})"})
+        EXPECT_EQ(ask("PATCH", path, wrong).status, 422) << wrong;
+    EXPECT_EQ(ask_json("PATCH", path, R"({"policy":null})").at("route").as_object().at("policy"), json::object{});
+    EXPECT_NE(ask("PATCH", path, R"({"policy":{"deny_ips":["x"]}})").content.find(R"("field":"policy.deny_ips")"), std::string::npos);
+}
+
 TEST_F(AdminApiTest, RotatesDisablesAndRemoves) {
     const auto first = ask_json("POST", "agents", R"({"name":"home","credential":"token"})");
     const auto second = ask_json("POST", "agents/home/rotate", R"({"credential":"token"})");

@@ -1,5 +1,6 @@
 #include "relay/admin_routes.h"
 
+#include "edge/route_policy_json.h"
 #include "store/rules.h"
 
 namespace sallyport::relay {
@@ -15,6 +16,15 @@ AdminAnswered answer_route(AdminCall& call, int status, const Result<store::Rout
 }
 
 store::Enabled enabled_of(bool value) { return value ? store::Enabled::yes : store::Enabled::no; }
+
+// Nobody else changes it meanwhile: all changes are made on this thread.
+ApiResult<std::string> changed_policy(std::string_view stored, const json::object& change) {
+    auto text = change_route_policy(stored, change);
+    if (text) return std::move(*text);
+    const auto& [member, detail] = text.error();
+    const std::string field = member.empty() ? "policy" : "policy." + member;
+    return api_fail(422, "invalid_argument", (member.empty() ? "policy" : member) + " " + detail, field);
+}
 
 }  // namespace
 
@@ -43,6 +53,7 @@ AdminAnswered add_route(AdminCall& call) {
     spec.forward_client_ip = body.forward_client_ip("forward_client_ip").value_or(store::ForwardClientIp::automatic);
     spec.request_timeout = body.duration_or_null("request_timeout").value_or(std::nullopt);
     spec.health_path = body.text_or_null("health_path").value_or("");
+    const auto policy = body.object_or_null("policy");
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
     if (auto checked = store::check_hostname(spec.hostname); !checked) return told(about(spec.hostname, std::move(checked)), "hostname");
     if (const auto checked = store::check_path_prefix(spec.path_prefix); !checked) return told(checked, "path_prefix");
@@ -54,6 +65,11 @@ AdminAnswered add_route(AdminCall& call) {
     else if (!owner->proposed_targets.empty()) spec.target = owner->proposed_targets.front().name;
     if (const auto checked = store::check_target(spec.target); !checked) return told(checked, "target");
 
+    if (policy && *policy) {
+        auto text = changed_policy(spec.policy, **policy);
+        if (!text) return std::unexpected(text.error());
+        spec.policy = std::move(*text);
+    }
     const auto added = call.store.add_route(agent, spec, call.author());
     if (added) call.host.refresh(call.store, {added->agent});
     return answer_route(call, 201, added);
@@ -70,12 +86,21 @@ AdminAnswered change_route(AdminCall& call) {
     change.forward_client_ip = body.forward_client_ip("forward_client_ip");
     change.request_timeout = body.duration_or_null("request_timeout");
     change.health_path = body.text_or_null("health_path");
+    const auto policy = body.object_or_null("policy");
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
     if (change.health_path && !change.health_path->empty())
         if (const auto checked = store::check_health_path(*change.health_path); !checked) return told(checked, "health_path");
     const store::RouteId id{call.arguments[0]};
     const auto before = call.store.find_route(id);
-    const auto changed = before ? call.store.set_route(id, change, call.author()) : before;
+    if (!before) return told(before);
+    if (policy && !*policy) {
+        change.policy = "{}";
+    } else if (policy) {
+        auto text = changed_policy(before->policy, **policy);
+        if (!text) return std::unexpected(text.error());
+        change.policy = std::move(*text);
+    }
+    const auto changed = call.store.set_route(id, change, call.author());
     if (changed) call.host.refresh(call.store, {before->agent, changed->agent});  // it may lead to another agent now
     return answer_route(call, 200, changed);
 }

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/version.h"
+#include "edge/route_policy_json.h"
 #include "relay/state_dir.h"
 
 namespace sallyport::relay {
@@ -80,6 +81,10 @@ AdminAnswered show_status(AdminCall& call) {
     for (const LiveAgent& live : call.live)
         if (live.refused) warnings.emplace_back(warning_of(live, *live.refused));
     const json::object health = health_of_all(call, *agents, *routes, warnings);
+    for (const store::Route& route : *routes)
+        if (const auto policy = load_route_policy(route.policy); policy && policy->unreadable)
+            warnings.emplace_back(route.hostname + route.path_prefix + ": not served, since its policy can't be read (it is damaged, or of a newer release); "
+                                                                       "sallyport admin route set --no-policy takes it away, to be set anew");
     for (const store::Route& route : *routes)
         if (const LiveAgent* live = call.live_agent(route.agent); live && route.enabled == store::Enabled::yes)
             if (auto warning = warning_of(route, *live)) warnings.emplace_back(std::move(*warning));

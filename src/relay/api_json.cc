@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "edge/route_policy_json.h"
 #include "store/credential.h"
 #include "wire/duration.h"
 
@@ -103,6 +104,7 @@ json::object to_json(const store::Route& route, std::string_view agent_name, Pub
             {"preserve_host", route.preserve_host},
             {"forward_client_ip", name_of(route.forward_client_ip)},
             {"request_timeout", route.request_timeout ? json::value(format_duration(*route.request_timeout)) : json::value(nullptr)},
+            {"policy", show_route_policy(route.policy)},
             {"health_path", route.health_path.empty() ? json::value(nullptr) : json::value(route.health_path)},
             {"created_at", iso_time(route.created_at)}};
 }
@@ -199,6 +201,15 @@ std::optional<std::vector<std::string>> BodyReader::texts(std::string_view name)
     std::vector<std::string> texts;
     for (const json::value& item : *array) texts.emplace_back(item.get_string().begin(), item.get_string().end());
     return texts;
+}
+
+std::optional<std::optional<json::object>> BodyReader::object_or_null(std::string_view name) {
+    const json::value* value = find(name);
+    if (!value) return std::nullopt;
+    if (value->is_null()) return std::optional<json::object>{};
+    if (const json::object* object = value->if_object()) return *object;
+    refuse(name, "has to be an object");
+    return std::nullopt;
 }
 
 std::optional<std::vector<store::ProposedTarget>> BodyReader::targets(std::string_view name) {

@@ -50,6 +50,7 @@ public:
     std::optional<bool> boolean(std::string_view name);
     std::optional<std::uint32_t> number(std::string_view name);
     std::optional<std::vector<std::string>> texts(std::string_view name);
+    std::optional<std::optional<boost::json::object>> object_or_null(std::string_view name);  // as with durations
     std::optional<std::vector<store::ProposedTarget>> targets(std::string_view name);
     // "30s" sets, null takes back to the default: the outer optional says whether the member is there.
     std::optional<std::optional<std::chrono::milliseconds>> duration_or_null(std::string_view name);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "edge/route_policy_json.h"
+
 namespace sallyport::relay {
 namespace {
 
@@ -27,7 +29,9 @@ Route convert(const store::Route& stored, const store::Agent& agent) {
     route.strip_prefix = stored.strip_prefix;
     route.preserve_host = stored.preserve_host;
     route.forward_client_ip = convert(stored.forward_client_ip);
+    route.policy = load_route_policy(stored.policy);
     route.request_timeout = stored.request_timeout;
+    if (!route.request_timeout && route.policy) route.request_timeout = route.policy->request_timeout;
     return route;
 }
 

@@ -97,6 +97,16 @@ void add_edges(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& 
     out.push_back(counter("sallyport_retried_requests_total", "Requests sent once more on a fresh stream").count(sum(&EdgeMetrics::retried)).take());
 }
 
+void add_policy_refusals(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& loops) {
+    Family refused = counter("sallyport_policy_refusals_total", "Requests that a route's policy let not through");
+    for (std::size_t i = 0; i < kPolicyRefusals; ++i) {
+        std::uint64_t total = 0;
+        for (const MeasuredLoop& loop : loops) total += loop.edge->policy_refused[i].value();
+        refused.count(total, {{"reason", std::string(name_of(static_cast<PolicyRefusal>(i)))}});
+    }
+    out.push_back(refused.take());
+}
+
 void add_refusals(std::vector<MetricFamily>& out, Agents& agents, const std::vector<MeasuredLoop>& loops) {
     Family refused = counter("sallyport_handshakes_refused_total", "Connections that came to nothing: visitors' before their first request, agents' before their tunnel");
     for (std::size_t i = 0; i < kHandshakeRefusals; ++i) {
@@ -191,6 +201,7 @@ std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     std::vector<MetricFamily> families;
     add_routes(families, loops_);
     add_edges(families, loops_);
+    add_policy_refusals(families, loops_);
     add_refusals(families, agents_, loops_);
     add_agents(families, live);
     add_health(families, agents_.health());

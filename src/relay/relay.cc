@@ -100,6 +100,7 @@ Relay::~Relay() {
     for (const auto& strand : strands_) strand->edge.reset();
     for (const auto& strand : strands_) strand->door.reset();
     agents_.reset();
+    passwords_.reset();
 }
 
 Result<std::unique_ptr<Relay>> Relay::start(Setup setup, Log& log) {
@@ -169,6 +170,7 @@ Result<> Relay::make_parts() {
     std::vector<Loop*> loops;
     for (std::size_t i = 0; i < facts_.loops; ++i) loops.push_back(&strands_.emplace_back(std::make_unique<Strand>())->loop);
     descriptors_ = raise_descriptor_limit();
+    passwords_ = std::make_unique<PasswordChecker>();
     agents_ = std::make_unique<Agents>(loops, log_, tunnel_settings(config_), config_.max_agents, [this](std::vector<store::AgentId> seen) {
         (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
     });
@@ -190,6 +192,7 @@ Result<> Relay::make_parts() {
         strand.edge = std::make_unique<Edge>(strand.loop, agents_->at(i), *strand.door, log_, settings, limits_);
         strand.edge->set_routes(directory_->routes());
         strand.edge->set_server_tls(first_tls_);
+        strand.edge->set_password_checker(*passwords_);
         agents_->at(i).set_directory(directory_);
     }
     return {};

@@ -111,6 +111,7 @@ private:
     std::shared_ptr<VisitorLimits> limits_;
     std::unique_ptr<BufferBudget> budget_;
     std::vector<std::unique_ptr<Strand>> strands_;
+    std::unique_ptr<PasswordChecker> passwords_;
     std::unique_ptr<Agents> agents_;
     std::unique_ptr<store::StoreThread> store_thread_;
     std::unique_ptr<AdminApi> admin_api_;

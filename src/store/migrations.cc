@@ -88,11 +88,15 @@ constexpr std::string_view kTcpRoutes[] = {
     "create index tcp_routes_of_agent on tcp_routes (agent_id)",
 };
 
+// What a route does beyond leading somewhere, as one JSON object that only the edge understands: a further setting is no new column.
+constexpr std::string_view kRoutePolicies[] = {"alter table routes add column policy text not null default '{}'"};
+
 // In the order they are applied; only ever added to.
 constexpr std::array kMigrations{
     Migration{"first tables", kFirstTables},
     Migration{"health paths, retiring credentials", kHealthAndOverlap},
     Migration{"TCP routes", kTcpRoutes},
+    Migration{"route policies", kRoutePolicies},
 };
 
 Result<> apply(Database& database, int version, const Migration& migration, WallTime now) {

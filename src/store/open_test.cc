@@ -68,6 +68,7 @@ TEST(OpenStore, BringsTheTablesOfAnOlderReleaseUpToDate) {
     }
     {
         soci::session sql(soci::sqlite3, (folder / kDatabaseName).string());  // as version 1 left it
+        sql << "alter table routes drop column policy";
         sql << "alter table routes drop column health_path";
         sql << "alter table credentials drop column retires_at";
         sql << "drop table tcp_routes";
@@ -78,6 +79,7 @@ TEST(OpenStore, BringsTheTablesOfAnOlderReleaseUpToDate) {
     EXPECT_OK(snapshot);
     ASSERT_EQ(snapshot->routes.size(), 1u);
     EXPECT_EQ(snapshot->routes[0].health_path, "");
+    EXPECT_EQ(snapshot->routes[0].policy, "{}");
     EXPECT_OK(store->set_route(snapshot->routes[0].id, {.health_path = "/manifest.json"}, kOwner));
     EXPECT_EQ(store->load_snapshot()->routes[0].health_path, "/manifest.json");
 }

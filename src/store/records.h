@@ -89,6 +89,7 @@ struct Route {
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
     std::optional<std::chrono::milliseconds> request_timeout{};  // unset: the agent's own
+    std::string policy = "{}";  // a JSON object; edge/route_policy_json.h reads it
     std::string health_path{};  // what a probe of the target asks for, as the service sees it; empty: a probe only connects
     WallTime created_at{};
     friend bool operator==(const Route&, const Route&) = default;

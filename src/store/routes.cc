@@ -16,6 +16,12 @@ Result<> check_timeout(const std::optional<std::chrono::milliseconds>& timeout) 
     return {};
 }
 
+// What it says is the edge's business.
+Result<> check_policy(const std::string& policy) {
+    if (policy.size() > kMaxRoutePolicy) return fail(Errc::too_large, "policy: at most 64 KiB");
+    return {};
+}
+
 std::optional<Route> find_named(soci::session& sql, std::string_view hostname, std::string_view path_prefix) {
     for (Route& route : select_routes(sql, "where hostname = :value", std::string(hostname)))
         if (route.path_prefix == path_prefix) return std::move(route);
@@ -44,6 +50,10 @@ Result<> apply(soci::session& sql, const RouteChange& change, Route& route) {
         if (auto fits = check_timeout(*change.request_timeout); !fits) return fits;
         route.request_timeout = *change.request_timeout;
     }
+    if (change.policy) {
+        if (auto fits = check_policy(*change.policy); !fits) return fits;
+        route.policy = *change.policy;
+    }
     if (change.health_path) {
         auto path = change.health_path->empty() ? Result<std::string>() : check_health_path(*change.health_path);
         if (!path) return std::unexpected(path.error());
@@ -66,6 +76,7 @@ Result<Route> create_route(soci::session& sql, const Agent& agent, const RouteSp
     auto target = check_target(spec.target);
     if (!target) return std::unexpected(target.error());
     if (auto fits = check_timeout(spec.request_timeout); !fits) return std::unexpected(fits.error());
+    if (auto fits = check_policy(spec.policy); !fits) return std::unexpected(fits.error());
     if (!spec.health_path.empty())
         if (auto path = check_health_path(spec.health_path); !path) return std::unexpected(path.error());
     if (find_named(sql, *hostname, *prefix)) return fail(Errc::conflict, "a route for " + *hostname + *prefix + " exists already");
@@ -79,6 +90,7 @@ Result<Route> create_route(soci::session& sql, const Agent& agent, const RouteSp
                 .preserve_host = spec.preserve_host,
                 .forward_client_ip = spec.forward_client_ip,
                 .request_timeout = spec.request_timeout,
+                .policy = spec.policy,
                 .health_path = spec.health_path,
                 .created_at = author.at};
     insert_route(sql, route);

@@ -189,10 +189,11 @@ std::vector<Route> select_routes(soci::session& sql, std::string_view condition,
     statement.exchange(soci::into(forward_client_ip));
     statement.exchange(soci::into(request_timeout_ms.value, request_timeout_ms.state));
     statement.exchange(soci::into(health_path.value, health_path.state));
+    statement.exchange(soci::into(route.policy));
     statement.exchange(soci::into(created_at));
     const std::string query =
         "select id, hostname, path_prefix, agent_id, target, enabled, strip_prefix, preserve_host, forward_client_ip,"
-        " request_timeout_ms, health_path, created_at from routes " +
+        " request_timeout_ms, health_path, policy, created_at from routes " +
         std::string(condition);
     for_each_row(statement, query, value, [&] {
         route.enabled = to_enabled(enabled);
@@ -268,9 +269,9 @@ void update_route(soci::session& sql, const Route& route) {
     Nullable<std::string> health_path(route.health_path.empty() ? std::nullopt : std::optional(route.health_path));
     Nullable<long long> timeout(route.request_timeout ? std::optional(route.request_timeout->count()) : std::nullopt);
     sql << "update routes set agent_id = :agent, target = :target, enabled = :enabled, strip_prefix = :strip,"
-           " preserve_host = :preserve, forward_client_ip = :forward, request_timeout_ms = :timeout, health_path = :health where id = :id",
+           " preserve_host = :preserve, forward_client_ip = :forward, request_timeout_ms = :timeout, health_path = :health, policy = :policy where id = :id",
         soci::use(route.agent.text), soci::use(route.target), soci::use(enabled), soci::use(strip_prefix),
-        soci::use(preserve_host), soci::use(forward_client_ip), soci::use(timeout.value, timeout.state), soci::use(health_path.value, health_path.state),
+        soci::use(preserve_host), soci::use(forward_client_ip), soci::use(timeout.value, timeout.state), soci::use(health_path.value, health_path.state), soci::use(route.policy),
         soci::use(route.id.text);
 }
 

@@ -29,6 +29,7 @@ class Database;
 inline constexpr std::chrono::hours kEnrolmentLifetime{24};
 inline constexpr std::chrono::hours kLongestOverlap{30 * 24};  // of old and new credential
 inline constexpr std::size_t kMaxAuditEntries = 10'000;
+inline constexpr std::size_t kMaxRoutePolicy = 64 * 1024;
 inline constexpr std::string_view kDatabaseName = "relay.db";  // in the state folder
 
 // Who changes something, and when. Goes into the audit trail.
@@ -46,6 +47,7 @@ struct RouteSpec {
     bool preserve_host = true;
     ForwardClientIp forward_client_ip = ForwardClientIp::automatic;
     std::optional<std::chrono::milliseconds> request_timeout{};
+    std::string policy = "{}";  // a JSON object that has been checked; at most kMaxRoutePolicy
     std::string health_path{};
 };
 
@@ -58,6 +60,7 @@ struct RouteChange {
     std::optional<bool> preserve_host{};
     std::optional<ForwardClientIp> forward_client_ip{};
     std::optional<std::optional<std::chrono::milliseconds>> request_timeout{};  // the inner one: back to the agent's own
+    std::optional<std::string> policy{};       // whole
     std::optional<std::string> health_path{};  // empty: none any more
 };
 
