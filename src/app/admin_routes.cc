@@ -40,6 +40,7 @@ void show_all(const json::object& answer) {
         }
     };
     add(route);
+    table.add({"health", health_text(route)});
     add(object_of(route, "policy"));
     print(table.text());
 }
