@@ -2,6 +2,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from urllib.parse import urlencode
 
 import aiohttp
@@ -106,6 +107,33 @@ def test_with_trusted_networks_and_the_field_all_is_well(home):
     assert tunnel.ask().status == 200
     providers = json.loads(tunnel.ask(path="/auth/providers").content)["providers"]
     assert [provider["type"] for provider in providers] == ["homeassistant"]
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("trusts", [True, False])
+def test_a_visitor_who_waits_already_is_not_let_in_before_the_home_was_asked(world, trusts):
+    """Whoever comes without the field comes from the agent's address, which needs no password."""
+    asked = threading.Event()
+    config = dict(use_x_forwarded_for=True, trusted_proxies=LOOPBACK) if trusts else {}
+    double = world.keep_origin(HomeAssistant(trusted_networks=LOOPBACK, providers_gate=asked, **config))
+    relay = world.relay(offline_grace="60s")
+    code = relay.add_agent("home", ["home.example.test"], [f"homeassistant={double.url}"])["enroll"]
+    with Visitor(relay.port, "home.example.test", trust=world.authority.file) as visitor:
+        visitor.request(path="/double/seen", Accept="application/json")
+        agent = world.agent(code)
+        agent.wait_until_connected()
+        double.requests.wait_for(lambda request: request.target == "/auth/providers", "the agent's question")
+        assert "/double/seen" not in {request.target for request in double.requests.all()}
+        asked.set()
+        response = visitor.read_response()
+    if trusts:
+        assert response.status == 200, response.content
+        visited = [request for request in double.requests.all() if request.target == "/double/seen"]
+        assert len(visited) == 1 and visited[0].values("X-Forwarded-For")
+    else:
+        assert response.status == 503, response.content
+        assert ADVICE in response.content.decode()
+        assert "/double/seen" not in {request.target for request in double.requests.all()}
 
 
 def test_the_owner_may_decide_otherwise(home):

@@ -28,6 +28,8 @@ struct TargetScout::Known {
     Target target;  // where searched, without host until it was found
     bool searched;
     State state = State::unknown;
+    bool probed = false;             // findings hold; the relay decides by them
+    TimePoint turned_at{};           // when they came to need the field, though the relay had heard otherwise
     bool is_home_assistant = false;  // it was one when it last answered
     HomeAssistantFindings findings;
     Url told_url;  // as reports() gave it when on_change was last called
@@ -69,12 +71,15 @@ void TargetScout::prepare(const Target& target, Ready ready) {
     if (!target.is_http()) return ready(target);
     Known& known = known_of(target);
     const bool fresh = !known.depends_on_providers() || loop_.now() - known.asked_at < pace_.again;
-    if (known.state == State::known && fresh) return ready(known.target);
+    if (known.state == State::known && fresh) {
+        if (const auto why = objection(known)) return ready(std::unexpected(*why));
+        return ready(known.target);
+    }
     if (known.waiting.size() >= kMaxWaiting)
         return ready(
             std::unexpected(make_refusal(ProxyError::connection_limit_reached, "too many wait for this target")));
     known.waiting.push_back(std::move(ready));
-    if (!known.supposed_home_assistant() && !known.patience.running()) known.patience.start(pace_.patience);
+    if (!known.supposed_home_assistant() && table_.has(target.name) && !known.patience.running()) known.patience.start(pace_.patience);
     if (known.state == State::known) return ask_for_providers(known);
     ask(known);
 }
@@ -104,6 +109,7 @@ void TargetScout::on_found(Known& known, std::optional<Target> target) {
     loop_.dispose(std::move(known.search));
     if (!target) {
         known.state = State::unknown;
+        forget_verdict(known);
         return answer(known, std::unexpected(make_refusal(
                                  ProxyError::connection_refused,
                                  "no Home Assistant answers at homeassistant, homeassistant.local, localhost or "
@@ -122,30 +128,52 @@ void TargetScout::ask_target(Known& known) {
 void TargetScout::on_outcome(Known& known, const HomeAssistantProbe::Outcome& outcome) {
     loop_.dispose(std::move(known.probe));
     const HomeAssistantFindings before = std::exchange(known.findings, outcome.findings);
+    const bool was_probed = known.probed;
     known.is_home_assistant |= outcome.findings.home_assistant;
     if (outcome.findings.answered) {
         known.state = State::known;
         known.is_home_assistant = outcome.findings.home_assistant;
-        if (known.findings != before || known.told_url != known.target.url) {
-            known.told_url = known.target.url;
-            show(known);
-            on_change_();
-        }
+        known.probed = true;
+        const bool turned = needs_forwarded_for(known.findings) && !needs_forwarded_for(before);
+        if (turned && was_probed) known.turned_at = loop_.now();
+        const bool new_to_people = known.findings != before || known.told_url != known.target.url;
+        known.told_url = known.target.url;
+        if (new_to_people) show(known);
+        if (new_to_people || !was_probed) on_change_();
         // The relay learns it by this; what it sent before may come without the field.
-        if (needs_forwarded_for(known.findings) && !needs_forwarded_for(before))
+        if (turned)
             return answer(known, std::unexpected(Refusal{503, "proxy_configuration_error", advice_of(known.findings)}));
+        if (const auto why = objection(known)) return answer(known, std::unexpected(*why));
         return answer(known, known.target);
     }
-    if (known.findings != before) on_change_();
     if (outcome.connected && !known.supposed_home_assistant()) {
         known.state = State::known;  // something that doesn't speak our kind of HTTP: serve it as it is
+        known.probed = true;
+        if (known.findings != before || !was_probed) on_change_();
         return answer(known, known.target);
     }
     known.state = State::unknown;
+    known.probed = false;
+    if (known.findings != before || was_probed) on_change_();
     if (known.searched) known.target.url = {};
     log_.debug("agent.target_silent",
                {{"target", known.target.name}, {"cause", outcome.why.cause}, {"reason", outcome.why.details}});
     answer(known, std::unexpected(outcome.why));
+}
+
+// Why no stream may pass, whatever the relay made of it.
+std::optional<Refusal> TargetScout::objection(const Known& known) const {
+    const bool on_the_way = known.turned_at != TimePoint{} && loop_.now() - known.turned_at < pace_.on_the_way;
+    // Of targets beyond the table the relay is told nothing, so it never sends the field.
+    const bool untold = known.findings.trusted_networks && !table_.has(known.target.name);
+    if (!untold && !(on_the_way && needs_forwarded_for(known.findings))) return std::nullopt;
+    std::string advice = advice_of(known.findings);
+    if (untold) advice = "it lets some addresses in without password (trusted_networks); list it under services";
+    return Refusal{503, "proxy_configuration_error", std::move(advice)};
+}
+
+void TargetScout::forget_verdict(Known& known) {
+    if (std::exchange(known.probed, false)) on_change_();
 }
 
 void TargetScout::lose_patience(Known& known) {
@@ -175,8 +203,10 @@ void TargetScout::show(const Known& known) const {
 }
 
 void TargetScout::begin_anew() {
-    for (auto& [name, known] : known_)
+    for (auto& [name, known] : known_) {
+        known->probed = false;
         if (known->state == State::known) known->state = State::unknown;
+    }
 }
 
 void TargetScout::look_at(const std::vector<std::string>& names) {
@@ -198,6 +228,7 @@ void TargetScout::forget(std::string_view name) {
     if (found == known_.end() || found->second->state != State::known) return;
     found->second->state = State::unknown;
     if (found->second->searched) found->second->target.url = {};
+    forget_verdict(*found->second);
 }
 
 std::vector<TargetReport> TargetScout::reports() const {
@@ -206,12 +237,14 @@ std::vector<TargetReport> TargetScout::reports() const {
         TargetReport report;
         report.name = entry.name;
         Url url = entry.url;
+        report.probed = !entry.is_http();
         if (const auto known = known_.find(entry.name); known != known_.end()) {
             const HomeAssistantFindings& findings = known->second->findings;
             report.forwarded_for = findings.forwarded_for;
             report.trusted_networks = findings.trusted_networks;
             report.home_assistant = findings.home_assistant;
             report.note = advice_of(findings);
+            report.probed |= known->second->probed;
             url = known->second->target.url;
         }
         report.scheme = url.host.empty() ? "http" : url.scheme;

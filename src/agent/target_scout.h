@@ -1,12 +1,14 @@
 // target_scout.h: what is known about each target: where the built-in `homeassistant` is, and what a Home Assistant
 // says about itself. A stream to an http target waits until that was asked once, because a Home Assistant with
-// `trusted_networks` must not be served before the relay knows. Asked anew at each connect, when the relay wants it,
+// `trusted_networks` must not be served before the relay knows, and the relay sends nothing of a request before reports()
+// say that it was probed. Asked anew at each connect, when the relay wants it,
 // and after the target was gone. Lives on one loop.
 #pragma once
 #include <expected>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,9 @@ public:
         std::chrono::milliseconds again{60'000};
         // What a stream waits at most for a target that nothing speaks for being a Home Assistant.
         std::chrono::milliseconds patience{2'000};
+        // For so long after a Home Assistant has come to need the field, streams are refused: the relay may have sent them
+        // before it heard.
+        std::chrono::milliseconds on_the_way{5'000};
     };
 
     // on_change: reports() says something new.
@@ -41,7 +46,7 @@ public:
     // that its caller is gone.
     void prepare(const Target& target, Ready ready);
 
-    // A new tunnel is up: what was found out may be out of date.
+    // A new tunnel is up: what was found out may be out of date, and reports() says so until it was asked anew.
     void begin_anew();
     // Asks these targets of the table now unless they were asked since begin_anew().
     void look_at(const std::vector<std::string>& names);
@@ -60,6 +65,8 @@ private:
     void ask_for_providers(Known& known);
     void ask_target(Known& known);
     void on_found(Known& known, std::optional<Target> target);
+    std::optional<Refusal> objection(const Known& known) const;
+    void forget_verdict(Known& known);
     void on_outcome(Known& known, const HomeAssistantProbe::Outcome& outcome);
     void lose_patience(Known& known);
     void answer(Known& known, std::expected<Target, Refusal> answer);

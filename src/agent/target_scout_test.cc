@@ -61,6 +61,33 @@ TEST_F(TargetScoutTest, AStreamWaitsUntilTheRelayKnowsAboutTrustedNetworks) {
     EXPECT_TRUE(prepare("ha")) << "now it is the relay's decision";
 }
 
+TEST_F(TargetScoutTest, SaysWhetherItHasAsked) {
+    test::LoopbackOrigin home(loop, test::PretendedHomeAssistant{.trusts = true, .trusted_networks = true});
+    use({test::make_target("ha", home.url("http")), test::make_target("mqtt", "tcp://127.0.0.1:1")});
+    EXPECT_FALSE(report().probed);
+    EXPECT_TRUE(scout->reports().back().probed) << "there is nothing to ask";
+    EXPECT_TRUE(prepare("ha"));
+    EXPECT_TRUE(report().probed);
+    changes = 0;
+    scout->forget("ha");
+    EXPECT_FALSE(report().probed) << "it may come back as another one";
+    EXPECT_EQ(changes, 1);
+    EXPECT_TRUE(prepare("ha"));
+    EXPECT_EQ(changes, 2) << "found out the same, and the relay has to know";
+    scout->begin_anew();
+    EXPECT_FALSE(report().probed);
+}
+
+TEST_F(TargetScoutTest, ATargetBeyondTheTableIsNotServedWhereTheRelayWouldHaveToKnow) {
+    test::LoopbackOrigin home(loop, test::PretendedHomeAssistant{.trusts = true, .trusted_networks = true});
+    use({});
+    std::optional<std::expected<Target, Refusal>> result;
+    scout->prepare(test::make_target("127.0.0.1", home.url("http")), [&](auto prepared) { result = std::move(prepared); });
+    ASSERT_TRUE(test::run_until(loop, [&] { return result.has_value(); }));
+    ASSERT_FALSE(*result);
+    EXPECT_NE(result->error().details.find("services"), std::string::npos);
+}
+
 TEST_F(TargetScoutTest, TrustedNetworksThatCameLaterAreNoticedBeforeTheNextStream) {
     pace.again = std::chrono::milliseconds(0);
     test::PretendedHomeAssistant answers;
@@ -78,6 +105,8 @@ TEST_F(TargetScoutTest, TrustedNetworksThatCameLaterAreNoticedBeforeTheNextStrea
     EXPECT_EQ(refused.error().status, 503);
     EXPECT_TRUE(report().trusted_networks);
     EXPECT_EQ(forwarded, 1u) << "Home Assistant logs an error for each";
+    pace.again = std::chrono::hours(1);
+    EXPECT_FALSE(prepare("ha")) << "the relay may have sent it before it heard";
     home.stop();
     home.peers.clear();
     EXPECT_FALSE(prepare("ha"));

@@ -94,6 +94,9 @@ struct FakeOrigin {
         const std::string copy(octets);
         call([&] { owner->on_stream_octets(as_octets(copy)); });
     }
+    void accept() {
+        call([&] { owner->on_stream_accepted(); });
+    }
     void end() {
         ended = true;
         call([&] { owner->on_stream_end(); });

@@ -15,6 +15,7 @@ public:
     // The request under way. While there is none, whatever the origin does makes the connection dead.
     class User {
     public:
+        virtual void on_origin_accepted() = 0;  // the agent has connected it
         virtual void on_origin_octets() = 0;  // received() has more, or the origin has ended or failed: see end()
         virtual void on_origin_refused(const Refusal& refusal) = 0;
         virtual Stream::Pulled on_origin_pull(MutableOctets room) = 0;
@@ -53,7 +54,9 @@ public:
     bool over() const { return end_ == End::reset || (end_ == End::ended && sent_end_); }
 
 private:
-    void on_stream_accepted() override {}
+    void on_stream_accepted() override {
+        if (user_) user_->on_origin_accepted();
+    }
     void on_stream_refused(const Refusal& refusal) override;
     void on_stream_octets(Octets octets) override;
     void on_stream_end() override;

@@ -22,6 +22,7 @@ struct AgentView {
         ForwardedFor forwarded_for = ForwardedFor::unknown;
         bool trusted_networks = false;  // its login page lets some addresses in without a password
         bool home_assistant = false;
+        bool probed = true;  // else the agent hasn't found out yet; opening a stream makes it look, and answers once it has
     };
     std::string name;
     // Its connection is lost and its session may still be resumed: streams go on waiting, new requests wait for

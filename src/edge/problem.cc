@@ -55,6 +55,11 @@ const Problem kTrustedNetworks{
     "real addresses yet, so anybody could log in. Its owner can set use_x_forwarded_for and trusted_proxies in Home Assistant, "
     "remove that login provider, or decide with the route's forward_client_ip.",
     60};
+const Problem kNotProbed{
+    503, Hop::origin, "not_probed", "Held back for safety",
+    "Whether the service in this home sees visitors' real addresses isn't known yet, since it hasn't answered in time. Try again "
+    "shortly. Its owner can decide with the route's forward_client_ip.",
+    5};
 const Problem kTargetNotAllowed{403, Hop::agent, "target_not_allowed", "Not allowed",
                                 "The agent in this home doesn't allow the service that this address leads to. "
                                 "Its owner finds the line to add in the agent's log."};
@@ -130,6 +135,7 @@ const Problem& problem_of_refusal(const Refusal& refusal) {
     });
     if (refusal.status == 403) return kTargetNotAllowed;
     if (refusal.status == 502 && refusal.cause == "connection_limit_reached") return kAgentExhausted;
+    if (refusal.status == 503 && refusal.cause == "proxy_configuration_error") return kTrustedNetworks;
     for (const Row& row : rows)
         if (row.cause == refusal.cause) return row.told;
     if (refusal.status == 503) return kTooManyStreams;

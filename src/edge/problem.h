@@ -41,6 +41,7 @@ extern const Problem kTooManyVisitors;     // only the room that is kept for age
 extern const Problem kRelayFull;           // max_buffered
 extern const Problem kTooManyStreams;
 extern const Problem kTrustedNetworks;     // the Internet could log in without a password
+extern const Problem kNotProbed;           // whether it could is not known yet
 extern const Problem kTargetNotAllowed;
 extern const Problem kTargetUnreachable;
 extern const Problem kTargetRefused;

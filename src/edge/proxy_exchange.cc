@@ -16,6 +16,10 @@ constexpr std::string_view kTunnelProtocol = "sallyport.1";  // Sec-WebSocket-Pr
 constexpr unsigned kMostInterims = 16;  // arbitrary; stops an origin that never comes to the point
 // A kept stream idle for longer is not used for a request that mustn't be repeated: the origin may be closing it right now.
 constexpr std::chrono::seconds kSurelyAlive{1};
+// How long an accepted stream waits for the verdict: an agent asks a target three times, 5 s each.
+constexpr std::chrono::seconds kVerdictPatience{15};
+constexpr std::chrono::milliseconds kLookForVerdict{20};
+constexpr std::chrono::seconds kLongestKnock{30};  // where the route sets no request_timeout
 constexpr std::size_t kBigHead = 16 * 1024;  // an idle connection keeps no more; arbitrary
 const FieldSection kNoTrailers;
 
@@ -25,6 +29,7 @@ ProxyExchange::ProxyExchange(EdgeContext& context, VisitorRequest& visitor)
     : context_(context),
       visitor_(visitor),
       answer_clock_(context.loop, [this] { on_answer_overdue(); }),
+      knock_clock_(context.loop, [this] { on_knock_due(); }),
       later_(context.loop, [this] { do_later(); }) {}
 
 ProxyExchange::~ProxyExchange() = default;
@@ -182,14 +187,73 @@ const AgentView::Target* ProxyExchange::target() const {
 
 void ProxyExchange::send_request() {
     const ForwardedFields forwarded = choose_forwarded_fields(route_->forward_client_ip, target());
-    if (forwarded == ForwardedFields::refuse) return fail(problem::kTrustedNetworks);
-    if (!written_) write_request(forwarded);
-    stage_ = Stage::sending;
+    if (forwarded == ForwardedFields::undecided) return knock();
+    if (!write_as_decided(forwarded)) return;
     if (!use_kept_origin() && !open_origin()) return;
+    use_origin();
+}
+
+bool ProxyExchange::write_as_decided(ForwardedFields forwarded) {
+    if (forwarded == ForwardedFields::refuse) {
+        fail(problem::kTrustedNetworks);
+        return false;
+    }
+    // A request that is repeated was written for a home that has changed its mind meanwhile.
+    if (written_ && forwarded != written_with_) {
+        fail(problem::kNotProbed);
+        return false;
+    }
+    if (!written_) write_request(forwarded);
+    written_with_ = forwarded;
+    stage_ = Stage::sending;
+    return true;
+}
+
+void ProxyExchange::use_origin() {
     reader_.reset();
     sender_.start();
     origin_->begin_use(*this);
     origin_->wake();
+}
+
+// Without the fields a home may take anybody for one of its own, so nothing is sent before it is known. A stream makes the
+// agent find out, and tells what is wrong where it can't.
+void ProxyExchange::knock() {
+    drop_origin();
+    kept_ = knock_answered_ = false;
+    stage_ = Stage::knocking;
+    if (!open_origin()) return;
+    origin_->begin_use(*this);
+    const auto timeout = route_->request_timeout.value_or(agent_->request_timeout);
+    knock_clock_.start(timeout.count() > 0 ? timeout : kLongestKnock);
+}
+
+void ProxyExchange::on_origin_accepted() {
+    if (stage_ != Stage::knocking) return;
+    knock_answered_ = true;
+    knock_answered_at_ = context_.loop.now();
+    decide_after_knock();
+}
+
+void ProxyExchange::on_knock_due() {
+    if (stage_ != Stage::knocking) return;
+    if (knock_answered_) return decide_after_knock();
+    const auto now = context_.origins.agent(route_->agent_id);
+    fail(now && !now->lost ? problem::kOriginTimeout : problem::kAgentLost);
+}
+
+// What the agent found out comes by another stream than the acceptance, maybe a moment after it.
+void ProxyExchange::decide_after_knock() {
+    if (auto now = context_.origins.agent(route_->agent_id)) agent_ = std::move(now);
+    const ForwardedFields forwarded = choose_forwarded_fields(route_->forward_client_ip, target());
+    if (forwarded != ForwardedFields::undecided) {
+        knock_clock_.cancel();
+        if (write_as_decided(forwarded)) use_origin();
+    } else if (context_.loop.now() - knock_answered_at_ >= kVerdictPatience) {
+        fail(problem::kNotProbed);
+    } else {
+        knock_clock_.start(kLookForVerdict);
+    }
 }
 
 void ProxyExchange::write_request(ForwardedFields forwarded) {
@@ -297,6 +361,7 @@ void ProxyExchange::on_send_ready() {
 }
 
 void ProxyExchange::pump() {
+    if (stage_ == Stage::knocking && origin_->end() != OriginConnection::End::none) return on_origin_lost();
     while (stage_ == Stage::sending && read_answer_head()) {
     }
     if (stage_ == Stage::answering) relay_content();
@@ -471,6 +536,7 @@ void ProxyExchange::cancel() {
 void ProxyExchange::let_go() {
     stage_ = Stage::none;
     clock_on_ = look_again_ = false;
+    knock_clock_.cancel();
     question_.reset();
     context_.loop.dispose(std::move(wait_));
     permit_.reset();

@@ -35,6 +35,7 @@ private:
     enum class Stage {
         none,
         waiting,    // for the verdict on a password, the agent or a permit
+        knocking,   // a stream is open; the request waits for what the agent finds out about the target
         sending,    // the request is on its way; no final answer yet
         answering,  // the answer's content
         raw,        // upgraded
@@ -53,10 +54,16 @@ private:
     void get_permit();
     void on_permit(Result<std::unique_ptr<Origins::Permit>> permit);
     void send_request();
+    void knock();
+    void decide_after_knock();
+    void on_knock_due();
+    bool write_as_decided(ForwardedFields forwarded);
+    void use_origin();
     void write_request(ForwardedFields forwarded);
     bool use_kept_origin();
     bool open_origin();
 
+    void on_origin_accepted() override;
     void on_origin_octets() override;
     void on_origin_refused(const Refusal& refusal) override;
     Stream::Pulled on_origin_pull(MutableOctets room) override;
@@ -104,6 +111,9 @@ private:
     ContentReader content_;
     std::string origin_host_;
     bool written_ = false;         // the request's head is in sender_
+    ForwardedFields written_with_ = ForwardedFields::undecided;
+    bool knock_answered_ = false;
+    TimePoint knock_answered_at_{};
     bool upgrading_ = false;       // the request asks for WebSocket
     bool kept_ = false;            // origin_ has served a request before
     bool responded_ = false;       // octets of an answer have come
@@ -116,6 +126,7 @@ private:
     bool look_again_ = false;      // for the agent, to repeat the request
     unsigned interims_ = 0;
     Timer answer_clock_;
+    Timer knock_clock_;
     TurnEnd later_;  // what must not be done inside the stream's own callbacks
 };
 

@@ -892,6 +892,55 @@ TEST_F(ProxyExchangeTest, HoldsBackWhereTheInternetCouldLogInWithoutAPassword) {
     }
 }
 
+TEST_F(ProxyExchangeTest, SendsNothingBeforeItIsKnownWhatTheHomeTakes) {
+    using enum AgentView::ForwardedFor;
+    const auto become = [this](AgentView::ForwardedFor support, bool trusted_networks, bool probed) {
+        edge->origins.view = std::make_shared<AgentView>();
+        edge->origins.view->targets.push_back({.name = "ha",
+                                               .authority = {},
+                                               .forwarded_for = support,
+                                               .trusted_networks = trusted_networks,
+                                               .probed = probed});
+    };
+    for (const bool late : {false, true}) {
+        for (const auto support : {accepted, refused}) {
+            open({});
+            become(unknown, false, false);
+            edge->say("POST /login HTTP/1.1\r\nHost: home.example\r\nContent-Length: 3\r\n\r\nabc");
+            ASSERT_EQ(edge->origins.opened.size(), 1u);
+            EXPECT_EQ(sent_to_origin(), "");
+            if (!late) become(support, true, true);
+            origin().accept();
+            if (late) {
+                EXPECT_EQ(sent_to_origin(), "") << "accepted, but the verdict is still on its way";
+                become(support, true, true);
+                for (int i = 0; i < 1000 && sent_to_origin().empty() && edge->record->sent.empty(); ++i)
+                    edge->loop.turn(std::chrono::milliseconds(50));
+            }
+            if (support == accepted) {
+                EXPECT_THAT(sent_to_origin(), HasSubstr("X-Forwarded-For: 192.0.2.7\r\n"));
+                EXPECT_THAT(sent_to_origin(), EndsWith("abc"));
+                origin().say(kHello);
+                EXPECT_EQ(edge->heard(), kHello);
+            } else {
+                EXPECT_EQ(sent_to_origin(), "");
+                EXPECT_THAT(edge->heard(), HasSubstr("use_x_forwarded_for"));
+            }
+            EXPECT_EQ(edge->origins.in_use, 0u);
+        }
+    }
+}
+
+TEST_F(ProxyExchangeTest, TellsWhyAHomeCantBeAsked) {
+    edge->origins.view->targets.push_back({.name = "ha", .authority = {}, .probed = false});
+    edge->say(kGet);
+    origin().refuse({502, "connection_refused", "nobody there"});
+    EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 502"));
+    edge->say(kGet);
+    origin().cut();
+    EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 502"));
+}
+
 TEST_F(ProxyExchangeTest, ReportsA400OfHomeAssistant) {
     edge->origins.view->targets.push_back({.name = "ha", .authority = {}, .home_assistant = true});
     edge->say(kGet);

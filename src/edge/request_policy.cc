@@ -60,6 +60,7 @@ ForwardedFields choose_forwarded_fields(ForwardClientIp choice, const AgentView:
         case ForwardClientIp::automatic: break;
     }
     if (!target) return ForwardedFields::omit;
+    if (!target->probed) return ForwardedFields::undecided;
     if (target->forwarded_for == AgentView::ForwardedFor::accepted) return ForwardedFields::send;
     return target->trusted_networks ? ForwardedFields::refuse : ForwardedFields::omit;
 }

@@ -18,9 +18,10 @@ bool is_untrusted(const Field& field);
 // Removes untrusted and connection fields; Expect too unless the request really waits for a 100.
 void drop_untrusted_fields(RequestHead& head);
 
-enum class ForwardedFields { send, omit, refuse };
+enum class ForwardedFields { send, omit, refuse, undecided };
 // `target` as the agent reports it, null if it doesn't know the name. refuse: without the fields the Internet could log in
-// without a password, so nothing is served until the owner decides.
+// without a password, so nothing is served until the owner decides. undecided: the agent hasn't found out yet what the target
+// does with them.
 ForwardedFields choose_forwarded_fields(ForwardClientIp choice, const AgentView::Target* target);
 // One X-Forwarded-For, -Proto and -Host each. `visitor_ip`: a bare address, IPv4 not in IPv6's clothes.
 void add_forwarded_fields(FieldSection& fields, std::string_view visitor_ip, std::string_view host);

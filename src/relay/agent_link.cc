@@ -25,6 +25,7 @@ std::vector<AgentView::Target> convert(const std::vector<TargetReport>& reports)
         target.forwarded_for = convert(report.forwarded_for);
         target.trusted_networks = report.trusted_networks;
         target.home_assistant = report.home_assistant;
+        target.probed = report.probed;
         targets.push_back(std::move(target));
     }
     return targets;

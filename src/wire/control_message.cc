@@ -31,7 +31,8 @@ json::array to_json(const std::vector<TargetReport>& targets) {
                        {"trusted_networks", target.trusted_networks},
                        {"home_assistant", target.home_assistant},
                        {"note", bounded(target.note)},
-                       {"authority", bounded(target.authority)}});
+                       {"authority", bounded(target.authority)},
+                       {"probed", target.probed}});
     }
     return out;
 }
@@ -135,6 +136,7 @@ void read(Reader& in, std::vector<TargetReport>& out) {
         entry.flag("home_assistant", target.home_assistant);
         entry.text("note", target.note);
         entry.text("authority", target.authority);
+        entry.flag("probed", target.probed);
         const auto* name = std::ranges::find(kForwardedForNames, forwarded_for);
         if (name != std::ranges::end(kForwardedForNames))
             target.forwarded_for = static_cast<ForwardedForSupport>(name - std::ranges::begin(kForwardedForNames));

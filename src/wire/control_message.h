@@ -30,6 +30,8 @@ struct TargetReport {
     std::string note;  // for the owner
     std::string
         authority{};  // host:port that the agent dials: Host where a route doesn't preserve the visitor's; may be empty
+    // What stands above about X-Forwarded-For was found out; while not, nobody may rely on it. Absent: yes.
+    bool probed = true;
     bool operator==(const TargetReport&) const = default;
 };
 

@@ -1,4 +1,5 @@
 """Logging in to the double: providers, the flow that is bound to one IP address, tokens, and the ban of who fails too often."""
+import asyncio
 import ipaddress
 import secrets
 from collections import Counter
@@ -64,6 +65,8 @@ class Auth:
         return kind == "Bearer" and token in self.access_tokens
 
     async def _providers(self, request):
+        while self._config.providers_gate and not self._config.providers_gate.is_set():
+            await asyncio.sleep(0.02)
         if self._config.onboarding:
             return _message("Onboarding not finished", 400, code="onboarding_required")
         providers = [{"name": "Home Assistant Local", "id": None, "type": "homeassistant"}]

@@ -31,6 +31,7 @@ class Config:
     trusted_proxies: list = field(default_factory=list)
     login_attempts_threshold: int = -1
     trusted_networks: list = field(default_factory=list)  # of the login provider of that name; empty: not configured
+    providers_gate: object = None  # a threading.Event: /auth/providers is answered once it is set
     onboarding: bool = False
     version: str = "2026.8.0"
     user: tuple = ("owner", "an arbitrary password")
