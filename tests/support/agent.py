@@ -6,13 +6,15 @@ from support.relay import BINARY, clean_environment
 
 
 class RunningAgent:
-    """`code` goes by the environment; `config` holds keys of the agent's configuration file."""
+    """`code` goes by the environment; `config` holds keys of the agent's configuration file; `within` are words of a program
+    that becomes the agent."""
 
-    def __init__(self, folder, code=None, name="home", words=(), stdin=None, env=None, **config):
+    def __init__(self, folder, code=None, name="home", words=(), stdin=None, env=None, within=(), **config):
         self.name = name
         self.folder = folder
         self.state_dir = folder / f"agent-{name}"
         self._words = list(words)
+        self._within = list(within)
         self._stdin = stdin
         self._env = clean_environment(**({"SALLYPORT_ENROLL": code} if code else {}), **(env or {}))
         self.config = {"log_level": "debug", "reconnect_base": "50ms", "reconnect_max": "500ms", **config}
@@ -26,7 +28,7 @@ class RunningAgent:
         self._starts += 1
         self.program = Program(
             f"agent {self.name}",
-            [BINARY, "agent", "--config", config_file, "--state-dir", self.state_dir, *self._words],
+            [*self._within, BINARY, "agent", "--config", config_file, "--state-dir", self.state_dir, *self._words],
             env=self._env, stdin=self._stdin, log_path=self.folder / f"agent-{self.name}-{self._starts}.log")
 
     def wait_until_connected(self, after=0):
