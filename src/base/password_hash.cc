@@ -43,9 +43,9 @@ Result<> check_bcrypt(std::string_view hash) {
 // $y$ flavour N r $ salt $ hash, the parameters one character each in their usual form: N is 2 to the power of its place + 1, r its
 // place + 1; a hash takes 128 * N * r octets of memory.
 Result<> check_yescrypt(std::string_view hash) {
-    const auto parameters = hash.substr(3, hash.find('$', 3) - 3);
     const auto strange = fail(Errc::invalid_argument, "a yescrypt hash has to be like $y$j9T$SALT$HASH");
-    if (parameters.size() != 3 || parameters[0] != 'j') return strange;
+    if (hash.size() < 8 || hash[3] != 'j' || hash[6] != '$') return strange;
+    const auto parameters = hash.substr(3, 3);
     const std::size_t power = kAlphabet.find(parameters[1]) + 1;
     const std::size_t blocks = kAlphabet.find(parameters[2]) + 1;
     if (power == 0 || blocks == 0) return strange;

@@ -49,6 +49,7 @@ TEST(PasswordHash, RefusesOtherAndCostlyHashesWithoutShowingThem) {
         "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
         "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO:W",
         "$y$jDT$abcdefghijklmnopqrstu.$0123456789012345678901234567890123456789012",  // 256 MiB
+        "$y$", "$y$j9", "$y$j9T", "$y$j9T$", "$y$j9T$$",
         "$y$j9T$$0123456789012345678901234567890123456789012",
         "$y$j9Tz$abcdefghijklmnopqrstu.$0123456789012345678901234567890123456789012",
         "$y$j9T$abcdefghijklmnopqrstu.$012",
@@ -56,7 +57,7 @@ TEST(PasswordHash, RefusesOtherAndCostlyHashesWithoutShowingThem) {
     for (const std::string_view row : rows) {
         const auto kept = check_password_hash(row);
         ASSERT_FALSE(kept) << row;
-        if (row.size() > 10) EXPECT_EQ(kept.error().detail.find(row.substr(7)), std::string::npos);
+        if (row.size() > 20) EXPECT_EQ(kept.error().detail.find(row.substr(7)), std::string::npos);
     }
 }
 
