@@ -83,7 +83,7 @@ def parse_arguments():
 
 def require_programs(arguments):
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and sshd, which a user's PATH leaves out
-    programs = ["nginx", "sshd", "ssh", "ssh-keygen", "wrk", "curl", "openssl"]
+    programs = ["nginx", "sshd", "ssh", "ssh-keygen", "wrk", "h2load", "curl", "openssl"]
     missing = [program for program in programs if not shutil.which(program)]
     built = [os.path.join(arguments.tools, name) for name in ("websocket_echo", "websocket_load", "connect_load", *["idle_agents"] * (OURS in arguments.ways))]
     missing += [path for path in built + [arguments.binary] * (OURS in arguments.ways) if not os.access(path, os.X_OK)]

@@ -2,7 +2,7 @@
 from peers.certificate import HOST
 from peers.process import BenchError
 
-from . import curl, wrk
+from . import curl, h2load, wrk
 from .cpu import Meter
 
 DOWNLOAD_BESIDE = 100  # MiB/s of the download beside which requests are measured
@@ -24,6 +24,18 @@ class Rows:
     def requests_c1(self, way):
         seen = wrk.load(self._url(way), 1, self._plan.seconds)
         return {"requests_c1": seen["requests"], "p50_c1": seen["p50"], "p99_c1": seen["p99"]}
+
+    def http2_1x100(self, way):
+        return self._http2(way, connections=1, streams=100)
+
+    def http2_64x10(self, way):
+        return self._http2(way, connections=64, streams=10)
+
+    def _http2(self, way, connections, streams):
+        with Meter(way.pids) as meter:
+            seen = h2load.load(HOST, way.port, connections, streams, self._plan.seconds)
+        name = f"http2_{connections}x{streams}"
+        return {name: seen["requests"], f"cpu_per_request_{name}": meter.seconds / seen["count"] * 1e6}
 
     def connections(self, way):
         seen = self._tools.connect_load(way, self._plan.milliseconds)
@@ -85,7 +97,7 @@ class Rows:
         return f"https://{HOST}:{way.port}/1k"
 
 
-ROWS = ("requests_c64", "requests_c1", "connections", "download_1", "download_8", "upload_1", "upload_8",
+ROWS = ("requests_c64", "requests_c1", "http2_1x100", "http2_64x10", "connections", "download_1", "download_8", "upload_1", "upload_8",
         "beside_download", "beside_download_c8", "websocket_1", "websocket_200")
 
 

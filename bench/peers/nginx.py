@@ -49,10 +49,10 @@ _BACKEND = """
     }}
 """
 
-# The upstreams keep 128 idle connections per worker: more than any row but the 200 WebSockets uses, and those are never idle.
+# The upstreams keep 700 idle connections per worker: more than any row uses but the 200 WebSockets, and those are never idle.
 _FRONT = """
     map $http_upgrade $connection_field {{ default upgrade; '' ''; }}
-    upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests {forever}; }}
+    upstream backend {{ server 127.0.0.1:{backend}; keepalive 700; keepalive_requests {forever}; }}
     upstream websocket {{ server 127.0.0.1:{websocket}; }}
     ssl_certificate {certificate};
     ssl_certificate_key {key};
@@ -72,12 +72,12 @@ _FRONT = """
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_field;
     server {{
-        listen 127.0.0.1:{port} ssl backlog=4096 reuseport;
+        listen 127.0.0.1:{port} ssl http2 backlog=4096 reuseport;
         server_name {host};
         location / {{ proxy_pass http://backend; }}
     }}
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen 127.0.0.1:{port} ssl http2;
         server_name {websocket_host};
         location / {{ proxy_pass http://websocket; }}
     }}

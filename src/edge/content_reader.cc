@@ -9,13 +9,29 @@ void ContentReader::start(const Framing& framing) {
     left_ = framing.kind == Framing::Kind::content_length ? framing.length : 0;
     done_ = !framing.has_content();
     piece_ = behind_ = 0;
-    last_ = false;
+    last_ = framed_ = false;
     if (framing.kind == Framing::Kind::chunked) decoder_.reset();
+}
+
+void ContentReader::start_framed(const Framing& framing) {
+    framing_ = framing;
+    done_ = framing.kind == Framing::Kind::none;
+    left_ = 0;
+    framed_ = true;
+    framed_end_ = done_;
+    trailers_.clear();
+}
+
+void ContentReader::end_framed(const ReceivedOctets& in, FieldSection trailers) {
+    trailers_ = std::move(trailers);
+    framed_end_ = true;
+    if (in.empty()) done_ = true;
 }
 
 Result<Octets> ContentReader::next(ReceivedOctets& in) {
     if (done_) return Octets{};
     const Octets front = in.front();
+    if (framed_) return front;
     switch (framing_.kind) {
         case Framing::Kind::none: return Octets{};
         case Framing::Kind::content_length:
@@ -48,6 +64,10 @@ Result<Octets> ContentReader::next(ReceivedOctets& in) {
 
 void ContentReader::took(ReceivedOctets& in, std::size_t count) {
     in.consume(count);
+    if (framed_) {
+        done_ = framed_end_ && in.empty();
+        return;
+    }
     if (framing_.kind == Framing::Kind::content_length) {
         left_ -= count;
         done_ = left_ == 0;

@@ -5,6 +5,7 @@
 
 #include "edge/edge_context.h"
 #include "edge/http1_connection.h"
+#include "edge/http2_connection.h"
 #include "edge/local_exchange.h"
 #include "edge/proxy_exchange.h"
 #include "edge/redirect_exchange.h"
@@ -73,8 +74,18 @@ struct Edge::Impl final : EdgeContext::Owner {
 
     void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name, Visit visit) {
         TlsTransport& held = *transport;
+        if (transport->alpn() == "h2") {
+            auto& connection = add<Http2Connection>(std::move(visit), context, std::move(transport), make_proxy);
+            connection.start(&held, std::move(server_name));
+            if (context.draining) connection.drain_gently();
+            return;
+        }
         auto& connection = add<Http1Connection>(std::move(visit), context, std::move(transport));
         connection.start(std::make_unique<ProxyExchange>(context, connection), &held, std::move(server_name));
+    }
+
+    static std::unique_ptr<Exchange> make_proxy(EdgeContext& context, VisitorRequest& visitor) {
+        return std::make_unique<ProxyExchange>(context, visitor);
     }
 
     template <class Connection, class... Arguments>
@@ -161,7 +172,10 @@ void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
 void Edge::drain(Drain how) {
     impl_->context.draining = true;
     impl_->acceptors.clear();
-    if (how == Drain::gently) return;
+    if (how == Drain::gently) {
+        for (const auto& connection : impl_->connections) connection->drain_gently();
+        return;
+    }
     impl_->context.hurried = true;
     impl_->intake.close_all();
     for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();

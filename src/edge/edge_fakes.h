@@ -8,6 +8,7 @@
 
 #include "edge/edge_context.h"
 #include "edge/http1_connection.h"
+#include "edge/http2_connection.h"
 #include "edge/proxy_exchange.h"
 
 namespace sallyport {
@@ -235,6 +236,17 @@ public:
     }
     void connect() {
         connect([](EdgeContext& c, VisitorRequest& v) { return std::make_unique<ProxyExchange>(c, v); });
+    }
+
+    void connect_http2() {
+        record = std::make_shared<FakeTransport::Record>();
+        auto made = std::make_unique<Http2Connection>(
+            context, std::make_unique<FakeTransport>(record),
+            [](EdgeContext& c, VisitorRequest& v) -> std::unique_ptr<Exchange> { return std::make_unique<ProxyExchange>(c, v); });
+        Http2Connection& http2 = *made;
+        connection = std::move(made);
+        http2.start();
+        turn();
     }
 
     // The visitor sends; false if nobody listens any more.

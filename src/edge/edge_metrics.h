@@ -54,6 +54,7 @@ public:
     Counter unknown_host;        // requests
     Counter error_pages;         // answers that the edge made itself for want of an origin's
     Counter accept_failures;     // descriptors had run out; once a pause of a listener
+    Counter http2_refused;       // HTTP/2 connections that were told to calm down, or broke rules that nghttp2 leaves to us
     Counter retried;             // requests sent once more on a fresh stream
     std::array<Counter, kHandshakeRefusals> handshakes_refused;  // by HandshakeRefusal
     std::array<Counter, kPolicyRefusals> policy_refused;         // by PolicyRefusal

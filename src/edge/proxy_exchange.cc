@@ -352,7 +352,7 @@ void ProxyExchange::on_answer_overdue() {
 
 void ProxyExchange::on_origin_octets() {
     pump();
-    visitor_.take_where_they_lie();
+    if (origin_) visitor_.take_where_they_lie(origin_->received().size());
 }
 
 void ProxyExchange::on_send_ready() {

@@ -9,6 +9,8 @@ namespace sallyport {
 class VisitorConnection {
 public:
     virtual ~VisitorConnection() = default;
+    // The relay stops, and another one goes on: says so where the protocol can (HTTP/1.1 tells with its next answer).
+    virtual void drain_gently() {}
     // The relay stops: ends as soon as what is under way allows it.
     virtual void drain() = 0;
     // Cuts it now, without a word to anybody but its exchanges.

@@ -61,8 +61,8 @@ public:
     virtual std::size_t content(Octets octets) = 0;
     virtual std::size_t raw(Octets octets) = 0;
     virtual void flush() = 0;  // nothing more follows for now: what was given may leave
-    // The origin's octets that were refused by ready() stay where they lie until this returns: a last chance to take them there.
-    virtual void take_where_they_lie() {}
+    // So many octets were refused by ready() and stay where they lie until this returns: a last chance to take them there.
+    virtual void take_where_they_lie(std::size_t /*waiting*/) {}
     virtual void finish(const FieldSection& trailers) = 0;  // the answer is complete; the next request may begin within this call
     void answer_problem(const Problem& problem, std::string_view detail_for_log = {});  // begin and finish
     virtual void answer_whole(ResponseHead& head, std::string_view content) = 0;        // begin and finish; short content

@@ -106,6 +106,7 @@ Loop::Loop(ClockSource clock)
     buffers_.sealed.reserve(2 * LoopBuffers::kSend);
     buffers_.scratch.resize(2 * LoopBuffers::kSend);
     buffers_.masked.resize(LoopBuffers::kSend);
+    buffers_.frames.resize(LoopBuffers::kSend);
 }
 
 Loop::~Loop() {

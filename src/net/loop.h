@@ -106,6 +106,7 @@ struct LoopBuffers {
     std::vector<std::byte> sealed;     // ciphertext on its way to one send()
     std::vector<std::byte> scratch;    // gathering before encryption
     std::vector<std::byte> masked;     // one masked send of a tunnel
+    std::vector<std::byte> frames;     // gathering one send of an HTTP/2 connection; taken out meanwhile, so empty then
     std::vector<std::unique_ptr<std::byte[]>> tunnel_chunks;  // spare ones, warm in the cache; see RetainedOctets
 };
 

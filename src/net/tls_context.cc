@@ -12,6 +12,7 @@ namespace sallyport {
 namespace {
 
 constexpr std::string_view kTunnelAlpn = "sallyport/1";
+constexpr std::string_view kHttp2Alpn = "h2";
 constexpr std::string_view kHttp1Alpn = "http/1.1";
 
 // Errors: what is wrong with the pair, in words for its owner.
@@ -102,16 +103,19 @@ struct ServerTls::Impl {
     static int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
                        unsigned in_size, void* argument) {
         const auto& self = *static_cast<const Impl*>(argument);
-        const std::string_view wanted = SSL_get_SSL_CTX(ssl) == self.identity.get() ? kTunnelAlpn : kHttp1Alpn;
-        for (std::string_view list{reinterpret_cast<const char*>(in), in_size}; !list.empty();) {
-            const auto size = static_cast<unsigned char>(list.front());
-            if (list.size() < 1u + size) break;
-            if (list.substr(1, size) == wanted) {
-                *out = reinterpret_cast<const unsigned char*>(list.data() + 1);
-                *out_size = size;
-                return SSL_TLSEXT_ERR_OK;
+        const bool tunnel = SSL_get_SSL_CTX(ssl) == self.identity.get();
+        for (const std::string_view wanted : {kHttp2Alpn, kHttp1Alpn, kTunnelAlpn}) {
+            if ((wanted == kTunnelAlpn) != tunnel) continue;
+            for (std::string_view list{reinterpret_cast<const char*>(in), in_size}; !list.empty();) {
+                const auto size = static_cast<unsigned char>(list.front());
+                if (list.size() < 1u + size) break;
+                if (list.substr(1, size) == wanted) {
+                    *out = reinterpret_cast<const unsigned char*>(list.data() + 1);
+                    *out_size = size;
+                    return SSL_TLSEXT_ERR_OK;
+                }
+                list.remove_prefix(1u + size);
             }
-            list.remove_prefix(1u + size);
         }
         return SSL_TLSEXT_ERR_NOACK;  // a client that offers only others may still speak HTTP/1.1
     }

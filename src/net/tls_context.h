@@ -15,7 +15,7 @@ namespace sallyport {
 // "sallyport/1" is answered with the identity's certificate.
 class ServerTls : public std::enable_shared_from_this<ServerTls> {
 public:
-    // Empty `certificates` is refused. ALPN offered to visitors: "http/1.1".
+    // Empty `certificates` is refused. ALPN offered to visitors: "h2", then "http/1.1".
     static Result<std::shared_ptr<const ServerTls>> make(const std::vector<Certificate>& certificates,
                                                           const Certificate* identity);
     Ssl new_ssl() const;  // in accept state; keeps this alive

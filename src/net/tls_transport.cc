@@ -1,6 +1,7 @@
 #include "net/tls_transport.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <cassert>
@@ -213,6 +214,12 @@ std::string_view TlsTransport::alpn() const {
 std::string_view TlsTransport::server_name() const {
     const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
     return name ? name : "";
+}
+
+bool TlsTransport::certificate_covers(const std::string& host) const {
+    X509* certificate = SSL_get_certificate(ssl_.get());
+    if (!certificate) return false;
+    return X509_check_host(certificate, host.data(), host.size(), 0, nullptr) == 1 || X509_check_ip_asc(certificate, host.c_str(), 0) == 1;
 }
 
 std::string TlsTransport::peer_pin() const {

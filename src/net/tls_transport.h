@@ -21,6 +21,7 @@ public:
 
     std::string_view alpn() const;         // negotiated protocol, "" for none
     std::string_view server_name() const;  // SNI as the client sent it, "" for none
+    bool certificate_covers(const std::string& host) const;  // the one shown to the peer: a name, or an address
     std::string peer_pin() const;          // pin of the peer's certificate, "" if it showed none
     // RFC 8446 7.5 exporter; what RFC 9729 signs.
     Result<std::string> export_keying_material(std::string_view label, Octets context, std::size_t size);

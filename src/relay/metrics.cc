@@ -94,6 +94,7 @@ void add_edges(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& 
     out.push_back(counter("sallyport_error_pages_total", "Answers the relay made itself for want of an origin's")
                       .count(sum(&EdgeMetrics::error_pages))
                       .take());
+    out.push_back(counter("sallyport_http2_connections_refused_total", "HTTP/2 connections whose visitor asked too much of us").count(sum(&EdgeMetrics::http2_refused)).take());
     out.push_back(counter("sallyport_retried_requests_total", "Requests sent once more on a fresh stream").count(sum(&EdgeMetrics::retried)).take());
 }
 
