@@ -192,6 +192,26 @@ def test_open_paths_need_no_password(tunnel, tmp_path):
         assert tunnel.ask(path=path).status == 401, path
 
 
+def test_home_assistants_app_beside_a_password(world, tmp_path):
+    """The mix that docs/routes.md describes: a password in front of browsers, tokens, webhooks and the WebSocket let through."""
+    double = world.keep_origin(HomeAssistant())
+    tunnel = world.tunnel(("homeassistant", double))
+    token = double.auth.make_long_lived_token()
+    set_users(tunnel, tmp_path, f"anna:{BCRYPT}")
+    assert tunnel.ask(path="/api/", Authorization=f"Bearer {token}").status == 401
+    assert tunnel.ask("POST", "/api/webhook/abc", content=b"x").status == 401
+    set_route(tunnel, "--basic-auth-bearer", "pass", "--basic-auth-open-path", "/api/webhook", "--basic-auth-open-path", "/api/websocket",
+              "--basic-auth-open-path", "/auth/token")
+    assert tunnel.ask(path="/").status == 401
+    assert tunnel.ask(path="/", Authorization=basic("anna", "U*U")).status == 200
+    assert tunnel.ask(path="/api/", Authorization=f"Bearer {token}").status == 200
+    assert tunnel.ask(path="/api/", Authorization="Bearer of nothing").status == 401, "Home Assistant judged it"
+    assert tunnel.ask("POST", "/api/webhook/abc", content=b"x").status == 200
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+    with tunnel.visitor() as visitor:
+        assert visitor.ask(path="/api/websocket", **upgrade).status == 101
+
+
 # --- addresses ---
 
 
