@@ -9,6 +9,7 @@ import pytest
 
 from home_assistant.double import HomeAssistant
 from support.home_app import HomeApp, content
+from support.http2_client import Http2Client
 from support.origins import Notes
 from support.processes import DEADLINE_S
 from support.relay import BINARY
@@ -411,18 +412,18 @@ def test_a_policy_that_cannot_be_read_serves_nothing(tunnel):
 
 
 @pytest.mark.sanitize
-def test_the_same_for_clients_that_prefer_http_2(tunnel, tmp_path):
-    set_users(tunnel, tmp_path, f"anna:{BCRYPT}", "--deny-path", "/admin", "--max-body", "1MiB", "--set-request-field", "X-Tenant: a", "--set-response-field", "X-Frame-Options: DENY")
-    user = ("--http2", "-u", "anna:U*U")
-    assert tunnel.curl("/x", "--http2").status == 401
-    for path, status in (("/admin", 403), ("/%61dmin", 403), ("/x/../admin", 400)):
-        assert tunnel.curl(path, *user).status == status
-    got = tunnel.curl("/x", *user, "-D", tmp_path / "head")
-    assert got.status == 200
-    fields = {name.lower(): value for name, value in json.loads(got.content)["headers"]}
-    assert fields["x-tenant"] == "a" and "authorization" not in fields
-    assert "x-frame-options: deny" in (tmp_path / "head").read_text().lower()
-    for octets, options, status in ((1 << 20, (), 200), ((1 << 20) + 1, (), 413), (1 << 20, ("-H", "Transfer-Encoding: chunked"), 200), (4 << 20, ("-H", "Transfer-Encoding: chunked"), 413)):
-        file = tmp_path / "in"
-        file.write_bytes(content(octets))
-        assert tunnel.curl("/hash", "-T", file, *user, *options).status == status, (octets, options)
+def test_the_same_over_http_2(tunnel, tmp_path):
+    set_users(tunnel, tmp_path, f"anna:{BCRYPT}", "--deny-path", "/admin", "--max-body", "1000B", "--set-request-field", "X-Tenant: a",
+              "--set-response-field", "X-Frame-Options: DENY")
+    user = [("authorization", basic("anna", "U*U"))]
+    with Http2Client(tunnel.relay.port, ROUTE, tunnel.trust) as visitor:
+        refused = visitor.ask()
+        assert refused.status == 401 and refused.value("www-authenticate")
+        for path, status in (("/admin", 403), ("/%61dmin", 403), ("/x/../admin", 400)):
+            assert visitor.ask(path=path, extra=user).status == status
+        passed = visitor.ask(path="/x", extra=user)
+        fields = {name.lower(): value for name, value in json.loads(passed.content)["headers"]}
+        assert fields["x-tenant"] == "a" and "authorization" not in fields and passed.value("x-frame-options") == "DENY"
+        for octets, status in ((1000, 200), (1001, 413)):
+            for length in ([], [("content-length", str(octets))]):
+                assert visitor.ask("PUT", "/hash", extra=user + length, content=content(octets)).status == status, (octets, length)

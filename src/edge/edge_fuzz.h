@@ -27,8 +27,10 @@ struct Script {
     }
 };
 
-// What went to the origin must read as requests, the last one perhaps unfinished, until it turned raw.
-inline void check_requests(const FakeOrigin& origin, bool may_be_raw) {
+// What went to the origin must read as requests, the last one perhaps unfinished, until it turned raw. `also` looks at each
+// request: its head, how much content came, and the trailers.
+using CheckRequest = void (*)(const RequestHead& head, ByteCount content, const FieldSection& trailers);
+inline void check_requests(const FakeOrigin& origin, bool may_be_raw, CheckRequest also = nullptr) {
     ReceivedOctets in;
     in.hold(as_octets(origin.received));
     while (!in.empty()) {
@@ -44,12 +46,15 @@ inline void check_requests(const FakeOrigin& origin, bool may_be_raw) {
         if (head.fields.count(FieldId::x_forwarded_for) != 1 || *head.fields.find(FieldId::x_forwarded_for) != "192.0.2.7") std::abort();
         ContentReader content;
         content.start(head.framing);
+        ByteCount octets = 0;
         while (!content.done()) {
             const Result<Octets> piece = content.next(in);
             if (!piece) std::abort();
             if (piece->empty()) break;
+            octets += piece->size();
             content.took(in, piece->size());
         }
+        if (also) also(head, octets, content.trailers());
         if (!content.done() || (head.wants_upgrade && may_be_raw)) return;
     }
 }

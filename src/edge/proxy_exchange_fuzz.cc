@@ -2,8 +2,11 @@
 // ever reads well-formed requests, nothing is sent that can't be taken, and everything is given back in the end.
 #include "edge/proxy_exchange.h"
 
+#include <algorithm>
+
 #include "edge/edge_fuzz.h"
 #include "edge/local_exchange.h"
+#include "edge/route_policy_json.h"
 
 namespace {
 
@@ -15,6 +18,20 @@ struct EchoHandler final : LocalHandler {
     }
 };
 
+constexpr ByteCount kMostContent = 8;
+std::shared_ptr<const RoutePolicy> make_policy() {
+    const auto policy = boost::json::parse(R"({"deny_paths": ["/closed"], "max_body": 8, "set_request_fields": ["X-Set: 1"],
+        "remove_request_fields": ["X-Removed"], "set_response_fields": ["X-Answer: 1"], "remove_response_fields": ["Server"]})");
+    return *read_route_policy(policy.as_object());
+}
+
+// What a route with that policy promises its origin besides.
+void check_policy(const RequestHead& head, ByteCount content, const FieldSection& trailers) {
+    if (head.path().starts_with("/closed") || content > kMostContent) std::abort();
+    if (head.fields.count("X-Set") != 1 || *head.fields.find("X-Set") != "1" || head.fields.contains("X-Removed")) std::abort();
+    if (trailers.contains("X-Set") || trailers.contains("X-Removed")) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -22,6 +39,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Script script{{reinterpret_cast<const char*>(data) + 1, size - 1}};
     Route route = FakeEdge::usual_route();
     route.forward_client_ip = ForwardClientIp::always;
+    const bool has_policy = (data[0] & 0x40) != 0;
+    static const std::shared_ptr<const RoutePolicy> policy = make_policy();
+    if (has_policy) route.policy = policy;
     EchoHandler handler;
     FakeEdge edge;
     edge.set_routes({route});
@@ -70,13 +90,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         upgraded = upgraded || edge.context.metrics.upgraded_streams.value() > 0;
         if (edge.record->paused && edge.record->closed && !edge.record->destroyed) edge.turn();
     }
-    for (const auto& origin : edge.origins.opened) check_requests(*origin, upgraded);
+    for (const auto& origin : edge.origins.opened) check_requests(*origin, upgraded, has_policy ? check_policy : nullptr);
     edge.leave();
     edge.turn();
     if (edge.connection || !edge.record->destroyed) std::abort();
     if (edge.origins.in_use != 0 || edge.origins.waits != 0) std::abort();
-    for (const auto& origin : edge.origins.opened)
-        if (origin->owner) std::abort();
+    // Connections that were kept take their leave in order.
+    const auto owned = std::ranges::count_if(edge.origins.opened, [](const auto& origin) { return origin->owner != nullptr; });
+    if (static_cast<std::size_t>(owned) > edge.context.farewells.size()) std::abort();
     if (edge.context.metrics.open_connections.value() != 0 || edge.context.metrics.upgraded_streams.value() != 0) std::abort();
     return 0;
 }
