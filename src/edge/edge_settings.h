@@ -16,6 +16,7 @@ struct EdgeSettings {
     Milliseconds content_timeout{60'000};     // without any octet of a request's content, while it is waited for
     Milliseconds stall_timeout{600'000};      // the visitor takes no octet of its answer: long, since a paused film does that too
     Milliseconds linger{10'000};              // after an early answer what the visitor still sends is dropped for so long
+    Milliseconds last_linger{300};            // the same once everything is to end: nobody waits longer for those who hold a connection open
     Milliseconds offline_grace{5'000};        // how long a request waits for an agent that isn't connected
     Milliseconds permit_wait{2'000};          // how long it waits where concurrency_limit is reached
 

@@ -308,6 +308,31 @@ TEST_F(EdgeTest, DrainsIdleConnectionsAtOnceAndOthersWithTheirAnswer) {
     EXPECT_THAT(sink.received, HasSubstr("Connection: close\r\n"));
 }
 
+// As clients' pools do: they look at a connection when they need it.
+TEST_F(EdgeTest, DoesntWaitForAVisitorWhoKeepsADrainedConnectionOpen) {
+    open({.linger = 1h});
+    visit();
+    visitor->send(as_octets(kGet));
+    run_until([&] { return !origins.opened.empty(); });
+    origins.opened[0]->say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    run_until([&] { return sink.received.ends_with("hello"); });
+    edge->drain(Edge::Drain::now);
+    run_until([&] { return sink.ended; });
+    run_until([&] { return edge->open_connections() == 0; });
+}
+
+TEST_F(EdgeTest, DoesntWaitForAVisitorWhoWasAnsweredAndStaysWhenItDrains) {
+    open({.linger = 1h});
+    visit();
+    visitor->send(as_octets("GET / HTTP/1.1\r\nHost: home.example\r\nConnection: close\r\n\r\n"));
+    run_until([&] { return !origins.opened.empty(); });
+    origins.opened[0]->say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    run_until([&] { return sink.ended; });
+    EXPECT_EQ(edge->open_connections(), 1u);
+    edge->drain(Edge::Drain::now);
+    run_until([&] { return edge->open_connections() == 0; });
+}
+
 TEST_F(EdgeTest, AnswersOneMoreRequestOfAnIdleConnectionWhileItDrainsGently) {
     visit();
     edge->drain(Edge::Drain::gently);

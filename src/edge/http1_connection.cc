@@ -36,6 +36,7 @@ void Http1Connection::start(std::unique_ptr<Exchange> exchange, TlsTransport* tl
 }
 
 void Http1Connection::drain() {
+    if (state_ == State::lingering || state_ == State::draining) deadline_.start(linger());
     if (state_ != State::idle || !input_.empty()) return;
     begin_ending();
     try_to_end();
@@ -289,7 +290,7 @@ void Http1Connection::finish(const FieldSection& trailers) {
     } else {
         drained_ = 0;
         state_ = State::draining;
-        deadline_.start(context_.settings.linger);
+        deadline_.start(linger());
     }
     if (advancing_) return;
     advance();
@@ -370,6 +371,10 @@ void Http1Connection::hand_over(std::unique_ptr<TunnelDoor::Admission> admission
 
 // ---- Ending
 
+std::chrono::milliseconds Http1Connection::linger() const {
+    return context_.hurried ? context_.settings.last_linger : context_.settings.linger;
+}
+
 void Http1Connection::begin_ending() {
     if (state_ == State::raw) {
         context_.metrics.upgraded_streams.subtract();
@@ -390,7 +395,7 @@ void Http1Connection::try_to_end() {
     if (input_ended_) return give_up();
     state_ = State::lingering;
     settle_receive();
-    deadline_.start(context_.settings.linger);
+    deadline_.start(linger());
 }
 
 void Http1Connection::give_up() {

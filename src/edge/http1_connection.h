@@ -87,6 +87,7 @@ private:
     bool drain_content();
     void become_idle();
     void end_request() { close_request(answer_.content_octets()); }
+    std::chrono::milliseconds linger() const;
     void begin_ending();
     void try_to_end();
     void try_to_end_raw();
