@@ -6,7 +6,9 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "net/descriptor.h"
 #include "wire/http1_parser.h"
@@ -17,6 +19,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
 constexpr time_t kPatienceSeconds = 60;  // a backup of a large database takes a while
+constexpr std::chrono::seconds kReplacedPatience{40};  // above what a relay gives the process that replaces it
+constexpr std::chrono::milliseconds kReplacedPause{200};
 constexpr std::size_t kMostAnswer = std::size_t{2} << 30;
 
 // Through the folder's descriptor, so that a long path fits into the socket's address (107 octets).
@@ -82,7 +86,17 @@ std::string request_text(std::string_view method, std::string_view path, const s
 
 }  // namespace
 
+// While the relay is being replaced, its store is with neither process for a moment; such a request was not begun.
 Result<AdminClient::Answer> AdminClient::ask(std::string_view method, std::string_view path, const boost::json::object& body) const {
+    const auto give_up = std::chrono::steady_clock::now() + kReplacedPatience;
+    for (;;) {
+        auto answer = ask_once(method, path, body);
+        if (!answer || !answer->try_again || std::chrono::steady_clock::now() >= give_up) return answer;
+        std::this_thread::sleep_for(kReplacedPause);
+    }
+}
+
+Result<AdminClient::Answer> AdminClient::ask_once(std::string_view method, std::string_view path, const boost::json::object& body) const {
     const auto connection = connect_to(state_dir_);
     if (!connection) return std::unexpected(connection.error());
     const std::string content = body.empty() ? "" : boost::json::serialize(body);
@@ -99,7 +113,7 @@ Result<AdminClient::Answer> AdminClient::ask(std::string_view method, std::strin
                        (head.framing.kind == Framing::Kind::content_length && head.framing.length == received->size()) ||
                        (head.framing.kind == Framing::Kind::none && received->empty());
     if (!whole) return fail(Errc::protocol, "the relay's answer broke off");
-    return Answer{head.status, std::move(*received)};
+    return Answer{head.status, std::move(*received), head.status == 503 && head.fields.find("Retry-After").has_value()};
 }
 
 Result<boost::json::object> AdminClient::ask_json(std::string_view method, std::string_view path, const boost::json::object& body) const {

@@ -20,6 +20,7 @@ public:
     struct Answer {
         int status = 0;
         std::string content;
+        bool try_again = false;  // nothing was done: it can be asked again in a moment
     };
     // Errc::unreachable: no relay is running there; permission_denied: the socket is another user's.
     Result<Answer> ask(std::string_view method, std::string_view path, const boost::json::object& body = {}) const;
@@ -28,6 +29,7 @@ public:
     Result<boost::json::object> ask_json(std::string_view method, std::string_view path, const boost::json::object& body = {}) const;
 
 private:
+    Result<Answer> ask_once(std::string_view method, std::string_view path, const boost::json::object& body) const;
     std::filesystem::path state_dir_;
 };
 

@@ -135,6 +135,12 @@ std::function<int()> add_admin_command(CLI::App& program) {
                 print_note("note: " + printable(std::string_view(note.as_string())) + "\n");
         });
     });
+    context->on(command->add_subcommand("upgrade", "Replace the running relay by the program that is installed now; no request is lost"), [&shared] {
+        return shared.show("POST", "upgrade", {}, [](const json::object& answer) {
+            for (const json::value& item : array_of(answer, "steps"))
+                if (const auto* step = item.if_object()) print(printable(text_of(*step, "text")) + "\n");
+        });
+    });
     add_backup_actions(shared);
     return [context] { return context->run(); };
 }

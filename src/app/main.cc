@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
     const std::string version = "sallyport " + std::string(kVersion);
     program.set_version_flag("--version", version);
     program.require_subcommand(1);
-    const auto run_relay = app::add_relay_command(program);
+    const auto run_relay = app::add_relay_command(program, {argv, static_cast<std::size_t>(argc)});
     const auto run_agent = app::add_agent_command(program);
     const auto run_admin = app::add_admin_command(program);
     const auto run_hash_password = app::add_hash_password_command(program);

@@ -12,7 +12,26 @@
 namespace sallyport::app {
 namespace {
 
-int run_relay(const KeyFlags& flags) {
+struct RelayOptions {
+    RelayOptions(CLI::App& command, std::span<char* const> arguments)
+        : flags(command, relay_keys()), program(relay::Program::of(arguments)) {}
+    const KeyFlags flags;
+    const relay::Program program;
+    int upgrade_from = -1;  // the descriptor that leads to the relay that this process replaces; -1: none
+};
+
+int run_relay(const RelayOptions& options) {
+    const KeyFlags& flags = options.flags;
+    std::unique_ptr<relay::Predecessor> predecessor;
+    if (options.upgrade_from >= 0) {
+        auto met = relay::Predecessor::meet(options.upgrade_from);
+        if (!met) {
+            std::fprintf(stderr, "sallyport: %s: %s\n", relay::kUpgradeFlag, met.error().detail.c_str());
+            return kWrongUsage;
+        }
+        predecessor = std::move(*met);
+    }
+    const bool successor = predecessor != nullptr;
     const auto load = [&flags]() -> Result<RelayConfig> {
         const auto sources = flags.sources();
         if (!sources) return std::unexpected(sources.error());
@@ -21,15 +40,22 @@ int run_relay(const KeyFlags& flags) {
     auto config = load();
     if (!config) {
         tell_config_error(config.error());
+        if (predecessor) predecessor->tell_failed(config.error().detail);
         return kWrongUsage;
     }
     Log log(config->log_level, config->log_format);
-    auto started = relay::Relay::start({std::move(*config), load, flags.config_file()}, log);
+    auto started = relay::Relay::start({.config = std::move(*config),
+                                        .load_config = load,
+                                        .config_file = flags.config_file(),
+                                        .program = options.program,
+                                        .predecessor = std::move(predecessor),
+                                        .notifier = ServiceNotifier::from_environment(successor)},
+                                       log);
     if (!started) {
         std::fprintf(stderr, "sallyport: %s\n", started.error().detail.c_str());
         return kFailed;
     }
-    std::fputs((*started)->banner().c_str(), stdout);
+    if (!successor) std::fputs((*started)->banner().c_str(), stdout);
     std::fflush(stdout);
     (*started)->run();
     return kDone;
@@ -37,13 +63,14 @@ int run_relay(const KeyFlags& flags) {
 
 }  // namespace
 
-std::function<int()> add_relay_command(CLI::App& program) {
+std::function<int()> add_relay_command(CLI::App& program, std::span<char* const> arguments) {
     CLI::App* command = program.add_subcommand("relay", "The public server: takes visitors, agents dial in");
     command->footer(
         "Every flag is also a key of the configuration file (some_key) and a variable (SALLYPORT_SOME_KEY).\n"
         "Exit codes: 0 stopped by a signal, 1 could not start, 2 wrong usage or configuration.");
-    auto flags = std::make_shared<KeyFlags>(*command, relay_keys());
-    return [flags] { return run_relay(*flags); };
+    auto options = std::make_shared<RelayOptions>(*command, arguments);
+    command->add_option(relay::kUpgradeFlag, options->upgrade_from)->group("");  // hidden: `admin upgrade` is for people
+    return [options] { return run_relay(*options); };
 }
 
 }  // namespace sallyport::app

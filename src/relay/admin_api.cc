@@ -92,6 +92,30 @@ AdminAnswered run(const LocalRequest& request, store::Store& store, const std::v
     return found->endpoint->run(call);
 }
 
+// Nothing was done, and in a moment it can be: while the store passes to another process, or has too much to do.
+LocalResponse try_again_soon(const Error& error) {
+    LocalResponse response;
+    response.status = 503;
+    response.content = json::serialize(to_json(ApiError{503, std::string(name_of(error.code)), error.detail + "; try again in a moment"}));
+    response.fields.emplace_back("Retry-After", "1");
+    return response;
+}
+
+LocalResponse answer_upgrade(const Result<UpgradeOutcome>& outcome) {
+    LocalResponse response;
+    if (!outcome) {
+        ApiError error = api_error_of(outcome.error());
+        if (outcome.error().code != Errc::conflict) error = {500, "upgrade_failed", "the relay goes on as before: " + outcome.error().detail};
+        response.status = error.status;
+        response.content = json::serialize(to_json(error));
+        return response;
+    }
+    json::array steps;
+    for (const UpgradeStep& step : outcome->steps) steps.push_back({{"at_ms", step.at.count()}, {"text", step.text}});
+    response.content = json::serialize(json::object{{"pid", outcome->pid}, {"version", outcome->version}, {"steps", std::move(steps)}});
+    return response;
+}
+
 }  // namespace
 
 LocalResponse answer_admin(const LocalRequest& request, store::Store& store, const std::vector<LiveAgent>& live, AdminHost& host) {
@@ -126,15 +150,17 @@ void AdminApi::handle(LocalRequest request, Reply reply) {
         response.content = kOpenApiDocument;
         return reply(std::move(response));
     }
+    if (request.method == "POST" && request.path == "/api/v1/upgrade")
+        return host_.upgrade([reply = std::move(reply)](Result<UpgradeOutcome> outcome) mutable { reply(answer_upgrade(outcome)); });
     const auto found = find_endpoint(request);
     const Live wanted = found ? found->endpoint->live : Live::none;
     const std::string name = wanted == Live::named ? found->arguments[0] : "";
     auto answer = [this, request = std::move(request), reply = std::move(reply)](std::vector<LiveAgent> live) mutable {
-        // A job that can't be queued dies with its reply, which the edge then answers with 500.
-        (void)store_.submit([this, request = std::move(request), reply = std::move(reply),
-                             live = std::move(live)](store::Store& store) mutable {
-            reply(answer_admin(request, store, live, host_));
+        auto kept = std::make_shared<Reply>(std::move(reply));
+        const auto submitted = store_.submit([this, request = std::move(request), kept, live = std::move(live)](store::Store& store) {
+            (*kept)(answer_admin(request, store, live, host_));
         });
+        if (!submitted) (*kept)(try_again_soon(submitted.error()));
     };
     if (wanted == Live::none) return answer({});
     agents_.collect_live(name, std::move(answer));

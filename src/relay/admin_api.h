@@ -11,6 +11,7 @@
 #include "edge/local_handler.h"
 #include "relay/agents.h"
 #include "relay/api_json.h"
+#include "relay/upgrade.h"
 #include "store/store_thread.h"
 
 namespace sallyport::relay {
@@ -42,6 +43,8 @@ public:
     virtual Result<std::vector<store::BackupFile>> backup_files() = 0;
     virtual std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) = 0;  // HealthBoard::find
     virtual void prefer_newcomer(const store::AgentId& agent, const std::string& peer) = 0;  // relay/loop_agents.h
+    // Replaces this process by the program that is installed now. On the loop of the local listener; `done` comes on any thread.
+    virtual void upgrade(Upgrade::Done done) = 0;
 
 protected:
     ~AdminHost() = default;

@@ -26,6 +26,7 @@ public:
         return std::vector<std::string>{"threads changes at the next start"};
     }
     Result<std::vector<store::BackupFile>> backup_files() override { return std::vector<store::BackupFile>{}; }
+    void upgrade(Upgrade::Done done) override { done(fail(Errc::refused, "test")); }
 
     std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId&) override {
         const auto found = health.find(route.text);

@@ -130,6 +130,23 @@ void Directory::replace(const store::AgentId& agent, store::Snapshot part) {
     routes_ = std::move(table);
 }
 
+Revoked Directory::revoked_since(const Directory& before, const std::vector<store::AgentId>* changed) const {
+    Revoked revoked;
+    const auto look = [&](const std::string& id, const Known& was) {
+        const store::Agent* is = agent(id);
+        if (was.agent.enabled == store::Enabled::yes && (!is || is->enabled == store::Enabled::no)) revoked.agents.push_back(id);
+        for (const CredentialPtr& held : was.credentials)
+            if (!credential(held->id.text)) revoked.credentials.push_back(held->id.text);
+    };
+    if (!changed) {
+        before.agents_.for_each(look);
+        return revoked;
+    }
+    for (const store::AgentId& id : *changed)
+        if (const Known* was = before.agents_.find(id.text)) look(id.text, *was);
+    return revoked;
+}
+
 const store::Agent* Directory::agent(std::string_view agent_id) const {
     const Known* known = agents_.find(agent_id);
     return known ? &known->agent : nullptr;

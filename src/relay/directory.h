@@ -11,6 +11,7 @@
 #include "base/shared_map.h"
 #include "edge/route_table.h"
 #include "relay/health_check.h"
+#include "relay/revoked.h"
 #include "store/records.h"
 #include "wire/control_message.h"
 
@@ -30,6 +31,9 @@ public:
     // In a copy, before it is shown to anybody: what the store now has of one agent (Store::load_snapshot(id)) instead of what
     // was known of it. Without the agent in it, the agent is gone.
     void replace(const store::AgentId& agent, store::Snapshot part);
+
+    // What `before` allowed and this one doesn't: of all agents, or of those that changed.
+    Revoked revoked_since(const Directory& before, const std::vector<store::AgentId>* changed) const;
 
     // Null where there is none. Disabled agents are here too; revoked credentials are not.
     const store::Agent* agent(std::string_view agent_id) const;

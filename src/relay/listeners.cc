@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "net/socket.h"
+#include "relay/predecessor.h"
 
 namespace sallyport::relay {
 namespace {
@@ -21,8 +22,10 @@ Result<> check_nobody_listens(const SocketAddress& address) {
     return {};
 }
 
-Result<Listeners> listen_everywhere(SocketAddress address, std::size_t count) {
-    if (address.port() != 0)
+enum class Others { refused, expected };
+
+Result<Listeners> listen_everywhere(SocketAddress address, std::size_t count, Others others) {
+    if (address.port() != 0 && others == Others::refused)
         if (const auto free = check_nobody_listens(address); !free) return std::unexpected(free.error());
     Listeners listeners;
     while (listeners.descriptors.size() < count) {
@@ -47,16 +50,37 @@ Error explain(const Error& error, const ListenAddress& address, std::string_view
     return {error.code, where + ": " + error.detail};
 }
 
-}  // namespace
-
-Result<Listeners> listen_on(const ListenAddress& address, std::size_t count, std::string_view key) {
+Result<Listeners> listen_beside(const ListenAddress& address, std::size_t count, std::string_view key, Others others) {
     const bool any = address.host.empty();
     auto parsed = SocketAddress::parse(any ? "::" : address.host, address.port);
     if (!parsed) return std::unexpected(explain(parsed.error(), address, key));
-    auto listeners = listen_everywhere(*parsed, count);
+    auto listeners = listen_everywhere(*parsed, count, others);
     if (!listeners && any && listeners.error().code != Errc::address_in_use && listeners.error().code != Errc::permission_denied)
-        listeners = listen_everywhere(*SocketAddress::parse("0.0.0.0", address.port), count);  // a host without IPv6
+        listeners = listen_everywhere(*SocketAddress::parse("0.0.0.0", address.port), count, others);  // a host without IPv6
     if (!listeners) return std::unexpected(explain(listeners.error(), address, key));
+    return listeners;
+}
+
+}  // namespace
+
+Result<Listeners> listen_on(const ListenAddress& address, std::size_t count, std::string_view key) {
+    return listen_beside(address, count, key, Others::refused);
+}
+
+Result<Listeners> take_or_listen(Predecessor* predecessor, const ListenAddress& address, std::size_t count, std::string_view name) {
+    Listeners listeners;
+    if (predecessor) listeners.descriptors = predecessor->take(name, address.text());
+    const std::size_t taken = listeners.descriptors.size();
+    if (taken == 0) {
+        // The old process may listen on that port at another address (127.0.0.1:443, now :443).
+        const Others others = predecessor && predecessor->listens_on(address.port) ? Others::expected : Others::refused;
+        return listen_beside(address, count, std::string(name) + "_listen", others);
+    }
+    for (std::size_t i = taken; i < count; ++i) {
+        listeners.descriptors.push_back(copy_of(listeners.descriptors[i % taken].get()));
+        if (!listeners.descriptors.back()) return fail(Errc::no_space, "descriptors have run out");
+    }
+    listeners.address = SocketAddress::local_of(listeners.descriptors.front().get());
     return listeners;
 }
 

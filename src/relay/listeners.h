@@ -16,7 +16,13 @@ struct Listeners {
     std::vector<Descriptor> descriptors;
 };
 
+class Predecessor;
+
 // `key` is the configuration's (https_listen): an error names it, and says what to do where the right to bind is missing.
 Result<Listeners> listen_on(const ListenAddress& address, std::size_t count, std::string_view key);
+
+// In an upgrade (`predecessor`, may be null) those of the process before, where the configuration still says the same: none of the
+// connections that wait in them is lost. At least `count`: where there are fewer, some stand there twice.
+Result<Listeners> take_or_listen(Predecessor* predecessor, const ListenAddress& address, std::size_t count, std::string_view name);
 
 }  // namespace sallyport::relay

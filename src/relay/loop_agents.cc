@@ -268,6 +268,10 @@ void LoopAgents::on_link_view(AgentLink& link) {
     publish(link);
     inform(link);
     if (!first) return;
+    if (!drain_reason_.empty()) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(drain_ends_ - Clock::now());
+        link.tell_drain(drain_reason_, std::max<std::chrono::milliseconds>(left, 0ms));
+    }
     note_seen(agent.agent_id);
     watch_health(link);
     counters_.tunnels_opened.add();
@@ -371,8 +375,18 @@ void LoopAgents::append_live(std::string_view agent_name, std::vector<LiveAgent>
     }
 }
 
-void LoopAgents::tell_drain(std::chrono::milliseconds deadline) {
-    for (const auto& [id, link] : links_) link->tell_drain("the relay is stopping", deadline);
+void LoopAgents::cut(const Revoked& revoked) {
+    for (const auto& [id, link] : links_) {
+        const bool gone = std::ranges::find(revoked.agents, id) != revoked.agents.end() ||
+                          std::ranges::find(revoked.credentials, link->agent().credential_id) != revoked.credentials.end();
+        if (gone) link->tunnel().close({Errc::unauthorized, "revoked in the process that has replaced this one"});
+    }
+}
+
+void LoopAgents::tell_drain(std::string reason, std::chrono::milliseconds deadline) {
+    drain_reason_ = std::move(reason);
+    drain_ends_ = Clock::now() + deadline;
+    for (const auto& [id, link] : links_) link->tell_drain(drain_reason_, deadline);
 }
 
 void LoopAgents::close_all(std::function<void()> done) {

@@ -77,7 +77,10 @@ public:
 
     // All that are connected, or the one of that name.
     void append_live(std::string_view agent_name, std::vector<LiveAgent>& out) const;
-    void tell_drain(std::chrono::milliseconds deadline);
+    // Cuts whoever was let in by what another process has revoked.
+    void cut(const Revoked& revoked);
+    // Those that come later hear of it, too.
+    void tell_drain(std::string reason, std::chrono::milliseconds deadline);
     // Cuts every link and refuses newcomers; `done` once all have reported.
     void close_all(std::function<void()> done);
 
@@ -149,6 +152,8 @@ private:
     std::unordered_set<std::string> seen_;
     Timer seen_timer_;
     std::function<void()> closed_all_;
+    std::string drain_reason_;  // empty: it doesn't drain
+    TimePoint drain_ends_{};
 };
 
 }  // namespace sallyport::relay

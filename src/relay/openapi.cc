@@ -26,6 +26,13 @@ const std::string_view kOpenApiDocument = R"json({
             "properties": {"reloaded": {"const": true}, "notes": {"type": "array", "items": {"type": "string"}}}}}}},
           "422": {"$ref": "#/components/responses/Error"}}}
     },
+    "/upgrade": {
+      "post": {"operationId": "upgrade", "summary": "Replaces the running relay by the program that is installed now, without a request lost; on an error it goes on as before",
+        "responses": {"200": {"description": "the new process accepts, the old one drains", "content": {"application/json": {"schema": {"type": "object",
+            "properties": {"pid": {"type": "integer"}, "version": {"type": "string"}, "steps": {"type": "array", "items": {"type": "object",
+              "properties": {"at_ms": {"type": "integer"}, "text": {"type": "string"}}}}}}}}},
+          "409": {"$ref": "#/components/responses/Error"}, "500": {"$ref": "#/components/responses/Error"}}}
+    },
     "/backup": {
       "post": {"operationId": "backup", "summary": "Everything a new server needs, as one file. It holds private keys",
         "responses": {"200": {"description": "the file", "content": {"application/octet-stream": {}}},

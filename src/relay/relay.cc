@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -10,7 +11,9 @@
 
 #include "base/version.h"
 #include "net/socket.h"
+#include "relay/backup_files.h"
 #include "relay/machine_memory.h"
+#include "relay/reload_rules.h"
 #include "relay/state_dir.h"
 
 namespace sallyport::relay {
@@ -18,7 +21,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLookWhetherDrained = 50ms;
 constexpr std::size_t kConnectionsALoop = 16'384;  // of visitors, by default
 constexpr std::size_t kMostReserve = 256;          // connections beyond the bound, for agents that come back
 constexpr std::size_t kDescriptorsKept = 64;  // for the database, logs, listeners and what libraries open
@@ -55,29 +57,10 @@ ByteCount max_buffered(const RelayConfig& config) {
     return config.max_buffered > 0 ? config.max_buffered : default_max_buffered(usable_memory());
 }
 
-// What a reload can't change, by key.
-std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayConfig& after) {
-    std::vector<std::string> changed;
-    const auto note = [&](std::string_view key, bool same) {
-        if (!same) changed.push_back(std::string(key) + " changes at the next start");
-    };
-    note("state_dir", before.state_dir == after.state_dir);
-    note("https_listen", before.https_listen == after.https_listen);
-    note("http_listen", before.http_listen == after.http_listen);
-    note("metrics_listen", before.metrics_listen == after.metrics_listen);
-    note("log_format", before.log_format == after.log_format);
-    note("threads", before.threads == after.threads);
-    return changed;
-}
-
-// What changes at the next start only must go on to be told at each reload, so those values stay.
-void keep_fixed(const RelayConfig& before, RelayConfig& after) {
-    after.state_dir = before.state_dir;
-    after.https_listen = before.https_listen;
-    after.http_listen = before.http_listen;
-    after.metrics_listen = before.metrics_listen;
-    after.log_format = before.log_format;
-    after.threads = before.threads;
+std::vector<Loop*> loops_of(const Strands& strands) {
+    std::vector<Loop*> loops;
+    for (const auto& strand : strands) loops.push_back(&strand->loop);
+    return loops;
 }
 
 }  // namespace
@@ -88,15 +71,22 @@ Relay::Relay(Setup setup, Log& log)
     : config_(std::move(setup.config)),
       load_config_(std::move(setup.load_config)),
       config_file_(std::move(setup.config_file)),
+      program_(std::move(setup.program)),
+      predecessor_(std::move(setup.predecessor)),
+      is_successor_(predecessor_ != nullptr),
+      notifier_(std::move(setup.notifier)),
       drain_timeout_(config_.drain_timeout),
       log_(log) {}
 
 Relay::~Relay() {
     // The loops have ended. Order: what uses tunnels, the tunnels, what is left of loops.
+    upgrade_.reset();
+    successor_.reset();
     if (store_thread_) store_thread_->stop();
     signals_.reset();
-    drain_timer_.reset();
     retirements_.reset();
+    watchdog_.reset();
+    ending_.reset();
     for (const auto& strand : strands_) strand->edge.reset();
     for (const auto& strand : strands_) strand->door.reset();
     agents_.reset();
@@ -104,12 +94,17 @@ Relay::~Relay() {
 }
 
 Result<std::unique_ptr<Relay>> Relay::start(Setup setup, Log& log) {
-    auto signals = block_signals({SIGTERM, SIGINT, SIGHUP});
+    auto signals = block_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR2});
     if (!signals) return std::unexpected(signals.error());
     std::unique_ptr<Relay> relay(new Relay(std::move(setup), log));
     for (const std::string& warning : relay->config_.warnings) log.warn("config.warning", {{"detail", warning}});
-    for (const auto step : {&Relay::open_listeners, &Relay::open_state, &Relay::make_parts})
-        if (auto done = (relay.get()->*step)(); !done) return std::unexpected(done.error());
+    for (const auto step :
+         {&Relay::open_listeners, &Relay::prepare_state, &Relay::await_store, &Relay::open_state, &Relay::make_parts}) {
+        auto done = (relay.get()->*step)();
+        if (done) continue;
+        if (relay->predecessor_) relay->predecessor_->tell_failed(done.error().detail);
+        return std::unexpected(done.error());
+    }
     relay->signals_ = std::make_unique<SignalWatch>(relay->strands_.front()->loop, std::move(*signals),
                                                     [&relay = *relay](int signal) { relay.on_signal(signal); });
     relay->serve();
@@ -117,38 +112,62 @@ Result<std::unique_ptr<Relay>> Relay::start(Setup setup, Log& log) {
     return relay;
 }
 
+Result<> Relay::prepare_state() {
+    if (auto prepared = prepare_state_dir(config_.state_dir); !prepared) return prepared;
+    if (!predecessor_) return {};
+    return open_certificates();
+}
+
+Result<> Relay::open_certificates() {
+    auto certificates = Certificates::open(config_.state_dir);
+    if (!certificates) return std::unexpected(certificates.error());
+    certificates_ = std::move(*certificates);
+    if (!predecessor_) return {};
+    // So that a file that is missing is noticed while the old process can still go on.
+    const auto tls = certificates_->configure(config_, {});
+    return tls ? Result<>{} : std::unexpected(tls.error());
+}
+
+Result<> Relay::await_store() { return predecessor_ ? predecessor_->ask_for_store() : Result<>{}; }
+
+// The store first: its lock says that no other relay uses the folder.
 Result<> Relay::open_state() {
     const std::filesystem::path& folder = config_.state_dir;
-    if (auto prepared = prepare_state_dir(folder); !prepared) return prepared;
     auto store = store::Store::open(folder / store::kDatabaseName, {"relay", wall_now()});
     if (!store) return std::unexpected(store.error());
     opened_store_ = std::move(*store);
-    auto certificates = Certificates::open(folder);
-    if (!certificates) return std::unexpected(certificates.error());
-    certificates_ = std::move(*certificates);
-    auto admin = listen_in(folder, kAdminSocket);
-    if (!admin) return std::unexpected(admin.error());
-    admin_listener_ = std::move(*admin);
+    if (!certificates_)
+        if (auto opened = open_certificates(); !opened) return opened;
+    if (!admin_listener_) {
+        auto admin = listen_in(folder, kAdminSocket);
+        if (!admin) return std::unexpected(admin.error());
+        admin_listener_ = std::move(*admin);
+    }
     return {};
 }
 
 Result<> Relay::open_listeners() {
+    if (predecessor_)
+        if (auto taken = predecessor_->take_listeners(); !taken) return taken;
     const std::size_t count = loop_count(config_);
-    auto https = listen_on(config_.https_listen, count, "https_listen");
-    if (!https) return std::unexpected(https.error());
-    https_ = std::move(*https);
-    if (config_.http_listen) {
-        auto http = listen_on(*config_.http_listen, count, "http_listen");
-        if (!http) return std::unexpected(http.error());
-        http_ = std::move(*http);
-    }
-    if (config_.metrics_listen) {
-        auto metrics = listen_on(*config_.metrics_listen, 1, "metrics_listen");
-        if (!metrics) return std::unexpected(metrics.error());
-        metrics_listener_ = std::move(*metrics);
-    }
+    const auto open = [this](Listeners& into, const ListenAddress& address, std::size_t sockets, std::string_view name) -> Result<> {
+        auto listeners = take_or_listen(predecessor_.get(), address, sockets, name);
+        if (!listeners) return std::unexpected(listeners.error());
+        into = std::move(*listeners);
+        for (const Descriptor& descriptor : into.descriptors) open_listeners_.add(std::string(name), address.text(), descriptor.get());
+        return {};
+    };
+    if (auto opened = open(https_, config_.https_listen, count, "https"); !opened) return opened;
+    if (config_.http_listen)
+        if (auto opened = open(http_, *config_.http_listen, count, "http"); !opened) return opened;
+    if (config_.metrics_listen)
+        if (auto opened = open(metrics_listener_, *config_.metrics_listen, 1, "metrics"); !opened) return opened;
+    if (predecessor_)
+        if (auto taken = predecessor_->take("admin", admin_socket().string()); !taken.empty()) admin_listener_ = std::move(taken.front());
     return {};
 }
+
+std::filesystem::path Relay::admin_socket() const { return std::filesystem::absolute(config_.state_dir) / kAdminSocket; }
 
 Result<> Relay::make_parts() {
     facts_.public_url = config_.public_url ? config_.public_url->text() : "";
@@ -260,19 +279,23 @@ std::vector<OverloadWatch::Limit> Relay::watched_limits() {
 
 void Relay::serve() {
     const Edge::ChooseEdge choose = [this](std::string_view agent_id) { return strands_[agents_->owner_of(agent_id)]->edge.get(); };
-    for (std::size_t i = 0; i < strands_.size(); ++i) {
-        Edge& edge = *strands_[i]->edge;
-        edge.listen_https(std::move(https_.descriptors[i]), choose);
-        if (config_.http_listen) edge.listen_redirect(std::move(http_.descriptors[i]));
-    }
+    // More sockets than loops may have come from a predecessor.
+    for (std::size_t i = 0; i < https_.descriptors.size(); ++i)
+        strands_[i % strands_.size()]->edge->listen_https(std::move(https_.descriptors[i]), choose);
+    for (std::size_t i = 0; i < http_.descriptors.size(); ++i)
+        strands_[i % strands_.size()]->edge->listen_redirect(std::move(http_.descriptors[i]));
     std::vector<MeasuredLoop> measured;
     for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
     overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits());
     metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured), *overload_watch_, *limits_);
     Edge& first = *strands_.front()->edge;
+    open_listeners_.add("admin", admin_socket().string(), admin_listener_.get());
     first.listen_local(std::move(admin_listener_), *admin_api_);
-    if (config_.metrics_listen) first.listen_local(std::move(metrics_listener_.descriptors.front()), *metrics_);
+    for (Descriptor& descriptor : metrics_listener_.descriptors) first.listen_local(std::move(descriptor), *metrics_);
+    ending_ = std::make_unique<Ending>(strands_, *agents_, log_);
+    upgrade_ = std::make_unique<Upgrade>(static_cast<Upgrade::Host&>(*this), program_, notifier_, log_);
+    watchdog_ = std::make_unique<ServiceWatchdog>(notifier_, strands_.front()->loop, loops_of(strands_));
 
     facts_.listeners = {{"https", https_.address.text()}};
     if (config_.http_listen) facts_.listeners.push_back({"http", http_.address.text()});
@@ -306,8 +329,11 @@ void Relay::run() {
         });
         ::pthread_setname_np(strand.thread.native_handle(), ("loop-" + std::to_string(i)).c_str());
     }
-    log_.info("relay.ready", {{"pin", facts_.pin}, {"version", kVersion}, {"loops", strands_.size()}});
+    log_.info("relay.ready", {{"pin", facts_.pin}, {"version", kVersion}, {"loops", strands_.size()}, {"pid", ::getpid()}});
     budget_->count_this_thread(0);
+    if (predecessor_) predecessor_->tell_accepting();
+    notifier_.ready(status_text());
+    watchdog_->start();
     strands_.front()->loop.run();
     for (const auto& strand : strands_)
         if (strand->thread.joinable()) strand->thread.join();
@@ -325,6 +351,7 @@ void Relay::stop() {
 
 void Relay::on_signal(int signal) {
     if (signal == SIGHUP) return reload_by_signal();
+    if (signal == SIGUSR2) return begin_upgrade([](const Result<UpgradeOutcome>&) {});
     begin_stop();
 }
 
@@ -333,49 +360,76 @@ void Relay::reload_by_signal() {
     if (!submitted) log_.warn("relay.reload_failed", {{"detail", submitted.error().detail}});
 }
 
-// ---- stop; all on the first loop
+// ---- upgrade and stop; on the first loop, unless said
+
+void Relay::begin_upgrade(Upgrade::Done done) {
+    if (ending_->begun() || stop_wanted_) return done(fail(Errc::conflict, "this relay is stopping"));
+    if (upgrading_ || upgrade_->under_way()) return done(fail(Errc::conflict, "an upgrade is under way already"));
+    upgrading_ = true;
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(drain_timeout_).count();
+    upgrade_->begin([this, seconds, done = std::move(done)](Result<UpgradeOutcome> outcome) mutable {
+        strands_.front()->loop.post([this] {
+            upgrading_ = false;
+            if (stop_wanted_ && !ending_->begun()) begin_stop();
+        });
+        if (outcome)
+            outcome->steps.push_back({outcome->steps.back().at, "old process (pid " + std::to_string(::getpid()) +
+                                                                    ") drains, for " + std::to_string(seconds) + " s at most"});
+        done(std::move(outcome));
+    });
+}
+
+// On the attempt's thread.
+Result<> Relay::take_store_back() {
+    auto store = store::Store::open(config_.state_dir / store::kDatabaseName, {"relay", wall_now()});
+    if (!store) return std::unexpected(store.error());
+    store_thread_->take_back(std::move(*store));
+    (void)store_thread_->submit([this](store::Store& opened) { refresh_all(opened); });
+    return {};
+}
+
+// On the attempt's thread.
+void Relay::on_replaced(ChildProcess successor, MessageChannel channel) {
+    strands_.front()->loop.post([this, successor = std::move(successor), channel = std::move(channel)]() mutable {
+        successor_ = std::make_unique<SuccessorWatch>(strands_.front()->loop, std::move(channel),
+                                                      [this](const Revoked& revoked) { on_revoked_elsewhere(revoked); });
+        watchdog_->stop();
+        open_listeners_.close();
+        std::function<bool()> needed;
+        if (predecessor_) needed = [this] { return predecessor_->drains(); };
+        ending_->replaced(drain_timeout_, std::move(successor), std::move(needed));
+    });
+}
+
+// The one that replaced us has revoked it; the one that we replaced may still drain, too.
+void Relay::on_revoked_elsewhere(const Revoked& revoked) {
+    for (std::size_t i = 0; i < strands_.size(); ++i) strands_[i]->loop.post([this, i, revoked] { agents_->at(i).cut(revoked); });
+    if (predecessor_) predecessor_->tell_revoked(revoked);
+}
+
+// On the store's thread.
+void Relay::tell_predecessor(const Directory& before, const std::vector<store::AgentId>* changed) {
+    if (!is_successor_) return;
+    auto revoked = directory_->revoked_since(before, changed);
+    if (!revoked.empty()) strands_.front()->loop.post([this, revoked = std::move(revoked)] { predecessor_->tell_revoked(revoked); });
+}
 
 void Relay::begin_stop() {
-    if (phase_ != Phase::running) return cut();
-    phase_ = Phase::draining;
-    log_.info("relay.stopping", {{"drain_ms", drain_timeout_.count()}});
-    for (std::size_t i = 0; i < strands_.size(); ++i)
-        strands_[i]->loop.post([this, i, timeout = drain_timeout_] {
-            agents_->at(i).tell_drain(timeout);
-            strands_[i]->edge->drain(Edge::Drain::now);
-        });
-    Loop& loop = strands_.front()->loop;
-    drain_ends_ = Clock::now() + drain_timeout_;
-    drain_timer_ = std::make_unique<Timer>(loop, [this] { look_whether_drained(); });
-    drain_timer_->start(kLookWhetherDrained);
-}
-
-// Upgraded connections end when their people like; nobody waits for that.
-void Relay::look_whether_drained() {
-    std::uint64_t busy = 0;
-    for (const auto& strand : strands_) {
-        const EdgeMetrics& metrics = strand->edge->metrics();
-        busy += metrics.open_connections.value() - std::min(metrics.open_connections.value(), metrics.upgraded_streams.value());
+    if (ending_->begun()) {
+        // One that was replaced is stopping in order already: its first signal changes nothing.
+        if (ending_->is_replaced() && !std::exchange(stop_wanted_, true)) return;
+        return ending_->hurry();
     }
-    if (busy == 0 || Clock::now() >= drain_ends_) return cut();
-    drain_timer_->start(kLookWhetherDrained);
+    if (upgrading_) {
+        stop_wanted_ = true;
+        return upgrade_->give_up();
+    }
+    notifier_.stopping("stopping: running answers may end");
+    open_listeners_.close();
+    ending_->stop(drain_timeout_);
 }
 
-void Relay::cut() {
-    if (phase_ == Phase::cutting) return;
-    phase_ = Phase::cutting;
-    loops_to_end_ = strands_.size();
-    for (std::size_t i = 0; i < strands_.size(); ++i)
-        strands_[i]->loop.post([this, i] {
-            agents_->at(i).close_all([this] {
-                if (--loops_to_end_ == 0) end_loops();
-            });
-        });
-}
-
-void Relay::end_loops() {
-    for (const auto& strand : strands_) strand->loop.stop();
-}
+std::string Relay::status_text() const { return "serving on " + https_.address.text(); }
 
 // ---- what the admin API and the door ask for; on the store's thread
 
@@ -399,7 +453,8 @@ void Relay::refresh(store::Store& store, const std::vector<store::AgentId>& chan
         directory->replace(agent, std::move(*part));
         for (std::string& hostname : directory->hostnames(agent.text)) hostnames.push_back(std::move(hostname));
     }
-    directory_ = std::move(directory);
+    const DirectoryPtr before = std::exchange(directory_, std::move(directory));
+    tell_predecessor(*before, &changed);
     follow(hostnames);
     post_directory(&changed);
     watch_retiring(store);
@@ -412,7 +467,8 @@ void Relay::refresh_all(store::Store& store) {
         log_.error("relay.refresh_failed", {{"detail", snapshot.error().detail}});
         return;
     }
-    directory_ = std::make_shared<const Directory>(std::move(*snapshot), facts_.port);
+    const DirectoryPtr before = std::exchange(directory_, std::make_shared<const Directory>(std::move(*snapshot), facts_.port));
+    tell_predecessor(*before, nullptr);
     follow(directory_->hostnames());
     post_directory(nullptr);
     watch_retiring(store);
@@ -466,8 +522,10 @@ void Relay::post_settings(const RelayConfig& config) {
 }
 
 Result<std::vector<std::string>> Relay::reload(store::Store& store) {
+    notifier_.reloading();
     const auto failed = [this](const Error& error) {
         log_.error("relay.reload_failed", {{"detail", error.detail}, {"kept", "everything as it was"}});
+        notifier_.ready(status_text() + "; the last reload failed: " + error.detail);
         return std::unexpected(error);
     };
     auto config = load_config_();
@@ -491,28 +549,10 @@ Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     refresh_all(store);
     log_.info("relay.reloaded", {{"notes", notes.size()}});
     for (const std::string& note : notes) log_.warn("relay.reload_note", {{"detail", note}});
+    notifier_.ready(status_text());
     return notes;
 }
 
-// What stands outside the state folder is carried along for whoever sets the new server up; nothing reads it there.
-Result<std::vector<store::BackupFile>> Relay::backup_files() {
-    std::vector<std::pair<std::filesystem::path, std::string>> wanted;
-    for (const std::string_view name : {kIdentityFile, kSelfSignedFile}) wanted.emplace_back(config_.state_dir / name, name);
-    if (!config_file_.empty()) wanted.emplace_back(config_file_, "from-backup/relay.yaml");
-    for (std::size_t i = 0; i < config_.certificates.size(); ++i) {
-        const std::string stem = "from-backup/certificate-" + std::to_string(i + 1);
-        wanted.emplace_back(config_.certificates[i].certificate, stem + ".pem");
-        wanted.emplace_back(config_.certificates[i].key, stem + ".key");
-    }
-    std::vector<store::BackupFile> files;
-    for (auto& [file, name] : wanted) {
-        std::error_code ignored;
-        if (!std::filesystem::exists(file, ignored)) continue;
-        auto content = read_whole(file, store::kMaxBackupFile);
-        if (!content) return std::unexpected(content.error());
-        files.push_back({std::move(name), 0600, std::move(*content)});
-    }
-    return files;
-}
+Result<std::vector<store::BackupFile>> Relay::backup_files() { return collect_backup_files(config_, config_file_); }
 
 }  // namespace sallyport::relay

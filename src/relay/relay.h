@@ -4,38 +4,49 @@
 // Threads: one per loop (the first is the caller's of run()), and the store's. What all loops read (routes, credentials, TLS)
 // is immutable and posted to them anew after each change, which the store's thread makes.
 //
-// Stop (SIGTERM, SIGINT): listeners close, idle connections close, agents hear of the drain; running answers get drain_timeout;
-// then tunnels and the rest are cut. A second signal cuts at once. SIGHUP reads configuration and certificates anew.
+// SIGTERM and SIGINT stop it in order (ending.h), a second signal cuts at once. SIGHUP reads configuration and certificates anew.
+// SIGUSR2 and the admin API replace it by the program that is installed now (upgrade.h), without a request lost.
 #pragma once
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "base/log.h"
 #include "config/relay_config.h"
 #include "edge/edge.h"
 #include "net/buffer_budget.h"
+#include "net/service_notifier.h"
+#include "net/service_watchdog.h"
 #include "relay/admin_api.h"
 #include "relay/agents.h"
 #include "relay/certificates.h"
+#include "relay/ending.h"
 #include "relay/listeners.h"
 #include "relay/metrics.h"
+#include "relay/open_listeners.h"
 #include "relay/overload_watch.h"
+#include "relay/predecessor.h"
+#include "relay/program.h"
 #include "relay/retirement_clock.h"
 #include "relay/signal_watch.h"
+#include "relay/strand.h"
+#include "relay/successor_watch.h"
 #include "relay/tunnel_door.h"
+#include "relay/upgrade.h"
 #include "store/store_thread.h"
 
 namespace sallyport::relay {
 
-class Relay final : private AdminHost {
+class Relay final : private AdminHost, private Upgrade::Host {
 public:
     struct Setup {
         RelayConfig config;
         std::function<Result<RelayConfig>()> load_config;  // reads it all anew, for a reload; on the store's thread
         std::filesystem::path config_file{};               // goes into backups; empty: there is none
+        Program program{};                                 // what an upgrade starts
+        std::unique_ptr<Predecessor> predecessor{};        // set: this process replaces a running one
+        ServiceNotifier notifier{};
     };
 
     // Everything that can fail at the start. Errors are one line for the person at the terminal.
@@ -49,17 +60,13 @@ public:
     std::uint16_t https_port() const { return https_.address.port(); }
 
 private:
-    // One loop and what lives on it.
-    struct Strand {
-        Loop loop;
-        std::unique_ptr<Door> door;
-        std::unique_ptr<Edge> edge;
-        std::thread thread;  // of the first one none: run() uses the caller's
-    };
-
     Relay(Setup setup, Log& log);
-    Result<> open_state();
     Result<> open_listeners();
+    Result<> prepare_state();
+    Result<> await_store();
+    Result<> open_certificates();
+    Result<> open_state();
+    std::filesystem::path admin_socket() const;
     Result<> make_parts();
     void serve();
     void announce() const;
@@ -77,10 +84,11 @@ private:
 
     void on_signal(int signal);
     void reload_by_signal();
+    void begin_upgrade(Upgrade::Done done);
+    void tell_predecessor(const Directory& before, const std::vector<store::AgentId>* changed);
+    void on_revoked_elsewhere(const Revoked& revoked);
     void begin_stop();
-    void look_whether_drained();
-    void cut();
-    void end_loops();
+    std::string status_text() const;
 
     // AdminHost; on the store's thread
     Facts facts() override { return facts_; }
@@ -91,10 +99,21 @@ private:
     Result<std::vector<store::BackupFile>> backup_files() override;
     std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) override { return agents_->health().find(route.text, agent.text); }
     void prefer_newcomer(const store::AgentId& agent, const std::string& peer) override { agents_->prefer_newcomer(agent.text, peer); }
+    void upgrade(Upgrade::Done done) override { begin_upgrade(std::move(done)); }  // on the first loop
+
+    // Upgrade::Host; on the attempt's thread
+    Result<std::vector<OpenListener>> copy_listeners() override { return open_listeners_.copies(); }
+    Result<> give_store_away(std::chrono::milliseconds longest) override { return store_thread_->give_away(longest); }
+    Result<> take_store_back() override;
+    void on_replaced(ChildProcess successor, MessageChannel channel) override;
 
     RelayConfig config_;  // after the start: the store's thread only, but what never changes
     const std::function<Result<RelayConfig>()> load_config_;
     const std::filesystem::path config_file_;
+    const Program program_;
+    std::unique_ptr<Predecessor> predecessor_;  // once the loops run, on the first one
+    const bool is_successor_;
+    const ServiceNotifier notifier_;
     std::chrono::milliseconds drain_timeout_;  // on the first loop
     Log& log_;
     std::size_t descriptors_ = 0;  // most that the process may have open
@@ -110,7 +129,8 @@ private:
     Descriptor admin_listener_;
     std::shared_ptr<VisitorLimits> limits_;
     std::unique_ptr<BufferBudget> budget_;
-    std::vector<std::unique_ptr<Strand>> strands_;
+    OpenListeners open_listeners_;
+    Strands strands_;
     std::unique_ptr<PasswordChecker> passwords_;
     std::unique_ptr<Agents> agents_;
     std::unique_ptr<store::StoreThread> store_thread_;
@@ -121,11 +141,12 @@ private:
     std::unique_ptr<SignalWatch> signals_;
 
     // On the first loop.
-    enum class Phase { running, draining, cutting };
-    Phase phase_ = Phase::running;
-    TimePoint drain_ends_{};
-    std::unique_ptr<Timer> drain_timer_;
-    std::atomic<std::size_t> loops_to_end_{0};
+    std::unique_ptr<Ending> ending_;
+    std::unique_ptr<SuccessorWatch> successor_;
+    std::unique_ptr<ServiceWatchdog> watchdog_;
+    bool stop_wanted_ = false;  // once the upgrade that is under way has been given up
+    bool upgrading_ = false;
+    std::unique_ptr<Upgrade> upgrade_;
 };
 
 }  // namespace sallyport::relay

@@ -1,4 +1,6 @@
 """Programs that run beside a test: their log lines are collected, their events waited for, and each is ended by its pid."""
+import contextlib
+import ctypes
 import json
 import os
 import re
@@ -33,6 +35,43 @@ def wait_until(condition, what, deadline_s=None):
         pause.wait(0.01)
 
 
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Successor:
+    """A process that a program of ours has started in its own place, with as much of Popen as Program uses. It is waited for
+    once its parent has ended and it is ours."""
+
+    def __init__(self, pid):
+        # Orphans among our descendants come to us, not to init.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+            except ChildProcessError:  # its parent still lives
+                if not os.path.exists(f"/proc/{self.pid}"):
+                    self.returncode = 0  # and has heard of its end itself; it would have said if that was none in order
+        return self.returncode
+
+    def wait(self, deadline_s):
+        end = time.monotonic() + deadline_s
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(f"pid {self.pid}", deadline_s)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
 class Program:
     """One started program. `lines` holds all it has printed so far, standard output and error alike. `stdin` is a text or a
     descriptor."""
@@ -43,6 +82,7 @@ class Program:
         self._changed = threading.Condition()
         self._ended_output = False
         self._log = open(log_path, "w", buffering=1) if log_path else None
+        self._replaced = []  # processes whose place another one has taken
         self._process = subprocess.Popen(
             [str(word) for word in argv],
             stdin=subprocess.PIPE if isinstance(stdin, str) else subprocess.DEVNULL if stdin is None else stdin,
@@ -61,6 +101,17 @@ class Program:
     @property
     def running(self):
         return self._process.poll() is None
+
+    def replaced_by(self, pid):
+        """It has started another process in its place; that is the program from now on."""
+        self._replaced.append(self._process)
+        self._process = Successor(pid)
+
+    def wait_for_replaced(self, deadline_s=None):
+        """Waits for the end of those it was before; their exit codes."""
+        codes = [process.wait(DEADLINE_S if deadline_s is None else deadline_s) for process in self._replaced]
+        self._replaced.clear()
+        return codes
 
     def _read(self):
         for line in self._process.stdout:
@@ -115,6 +166,10 @@ class Program:
     def wait(self, deadline_s=None):
         """Waits for the end of the program; its exit code."""
         code = self._process.wait(DEADLINE_S if deadline_s is None else deadline_s)
+        for process in self._replaced:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait(DEADLINE_S)
         self._reader.join(5)
         return code
 

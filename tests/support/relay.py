@@ -27,8 +27,9 @@ def clean_environment(**more):
 class RunningRelay:
     """`config` holds keys of the relay's configuration file and overrides what a test relay has by default."""
 
-    def __init__(self, folder, certificates=(), env=None, host="127.0.0.1", **config):
+    def __init__(self, folder, certificates=(), env=None, host="127.0.0.1", binary=BINARY, **config):
         self.folder = folder
+        self._binary = binary
         self.state_dir = folder / "relay"
         self.host = host
         self.port = free_port(host)
@@ -56,7 +57,7 @@ class RunningRelay:
         config_file.write_text(json.dumps(self.config))  # JSON is YAML
         self._starts += 1
         self.program = Program(
-            "relay", [BINARY, "relay", "--config", config_file], env=self.env, log_path=self.folder / f"relay-{self._starts}.log")
+            "relay", [self._binary, "relay", "--config", config_file], env=self.env, log_path=self.folder / f"relay-{self._starts}.log")
         self.pin = self.program.wait_for_event("relay.ready").get("pin")
         addresses = {event["listener"]: event["address"] for event in self.program.events("relay.listening")}
         self.http_port = int(addresses["http"].rsplit(":", 1)[1]) if "http" in addresses else None
@@ -68,6 +69,12 @@ class RunningRelay:
     def restart(self):
         self.stop()
         self.start()
+
+    def upgrade(self):
+        """Replaces it by itself; what `admin upgrade` answers."""
+        answer = self.admin_json("upgrade")
+        self.program.replaced_by(answer["pid"])
+        return answer
 
     # --- the command line of its owner ---
 
