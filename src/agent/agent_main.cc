@@ -11,6 +11,8 @@
 #include "agent/agent.h"
 #include "agent/agent_start.h"
 #include "net/address_watch.h"
+#include "net/service_notifier.h"
+#include "net/service_watchdog.h"
 #include "net/sleep_watch.h"
 #include "net/socket.h"
 
@@ -83,6 +85,33 @@ private:
     Watch watch_;
 };
 
+// What the service manager shows of the agent: whether it is connected, looked at each second, where anybody is told at all. Ready
+// is it from the start: the network may be away, and that is no reason to start it again.
+class ServiceStatus {
+public:
+    ServiceStatus(Loop& loop, const Agent& agent, const ServiceNotifier& notifier)
+        : agent_(agent), notifier_(notifier), watchdog_(notifier, loop, {&loop}), timer_(loop, [this] { look(); }) {
+        if (!notifier) return;
+        notifier.ready("connecting");
+        watchdog_.start();
+        timer_.start(kLookEvery);
+    }
+
+private:
+    static constexpr std::chrono::seconds kLookEvery{1};
+    void look() {
+        timer_.start(kLookEvery);
+        if (agent_.is_connected() == connected_) return;
+        connected_ = !connected_;
+        notifier_.status(connected_ ? "connected" : "not connected; it goes on trying");
+    }
+    const Agent& agent_;
+    const ServiceNotifier& notifier_;
+    bool connected_ = false;
+    ServiceWatchdog watchdog_;
+    Timer timer_;
+};
+
 int cannot_start(Log& log, const Error& error) {
     log.error("agent.cannot_start", {{"reason", error.detail}});
     return 1;
@@ -95,7 +124,9 @@ int serve(AgentSetup setup, Log& log) {
     Agent agent(loop, workers, log, std::move(setup), &announcer);
     if (const auto loaded = agent.load(); !loaded) return cannot_start(log, loaded.error());
     bool asked = false;
+    const ServiceNotifier notifier = ServiceNotifier::from_environment();
     const Signals signals(loop, [&](int signal) {
+        notifier.stopping("stopping: open streams may end");
         log.info("agent.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
         const auto patience =
             std::exchange(asked, true) ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kPatience);
@@ -104,6 +135,7 @@ int serve(AgentSetup setup, Log& log) {
     const AddressWatch addresses(loop, [&agent] { agent.check_network("addresses or routes changed"); });
     const SleepWatch sleep(loop, [&agent] { agent.check_network("the machine was suspended"); });
     agent.start();
+    const ServiceStatus status(loop, agent, notifier);
     loop.run();
     log.info("agent.stopped");
     return 0;
