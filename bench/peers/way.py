@@ -33,7 +33,7 @@ def ssh(setting):
 def ours(setting, resume_window="60s", name="relay"):
     """(c) the relay ends TLS and asks through the agent; one agent process for each backend."""
     with contextlib.ExitStack() as stack:
-        relay = stack.enter_context(sallyport.Relay(setting.binary, setting.folder, setting.certificate, name, resume_window))
+        relay = stack.enter_context(sallyport.Relay(setting.binary, setting.folder, setting.certificate, name, resume_window=resume_window))
         agents = []
         for agent, host, target in zip(("bench", "echo"), HOSTS, setting.targets, strict=True):
             enroll = relay.add_agent(agent, host, f"{agent}=http://127.0.0.1:{target}")

@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kNoticeTime{5};   // for a drained visitor to hea
 // Control frames: enough for any browser's burst; content in either direction earns more. Requests thrown away: a page of
 // images that is left while it loads, again and again. Both arbitrary; they stop CVE-2019-9511 to -9518 and CVE-2023-44487.
 constexpr double kMostFrames = 1000, kFramesASecond = 50, kFramesAnOctet = 1.0 / 512;
+constexpr double kFramesAMessage = 2;  // for DATA that is short because there was no more: some clients answer each with two WINDOW_UPDATEs
 constexpr double kMostResets = 200, kResetsASecond = 20;
 constexpr double kSettingsCost = 10;  // answered, and every stream's window is looked at
 
@@ -56,6 +57,7 @@ struct Http2Connection::Callbacks {
     static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
         Http2Connection& c = self(user);
         c.head_since_ = c.context_.loop.now();
+        if (c.requests_.empty()) c.look_.start(c.context_.settings.head_deadline);
         c.head_.begin(frame->headers.cat == NGHTTP2_HCAT_REQUEST ? Http2HeadReader::Section::header : Http2HeadReader::Section::trailer);
         return 0;
     }
@@ -113,11 +115,14 @@ struct Http2Connection::Callbacks {
         self(user).on_stream_closed(id, code);
         return 0;
     }
-    // The answer is complete and the visitor still sends: it may stop (RFC 9113 8.1).
+    // Where the answer is complete and the visitor still sends: it may stop (RFC 9113 8.1).
     static int on_frame_send(nghttp2_session* session, const nghttp2_frame* frame, void* user) noexcept {
+        Http2Connection& c = self(user);
+        // Its answer tells that the notice was read. (Asked for together, nghttp2 would send it first.)
+        if (frame->hd.type == NGHTTP2_GOAWAY && c.notice_sent_) nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, nullptr);
         const bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
         if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
-        const Http2Request* request = self(user).find(frame->hd.stream_id);
+        const Http2Request* request = c.find(frame->hd.stream_id);
         if (request && request->state() == Http2Request::State::answered && !request->content_ended())
             nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
         return 0;
@@ -127,7 +132,9 @@ struct Http2Connection::Callbacks {
                                std::int32_t stream_window, std::uint32_t max_frame, void* user) noexcept {
         Http2Connection& c = self(user);
         const auto window = static_cast<std::size_t>(std::max(std::min(connection_window, stream_window), 1));
-        c.filled_ = c.fill(id, std::min<std::size_t>(window, max_frame));
+        const std::size_t most = std::min<std::size_t>(window, max_frame);
+        c.filled_ = c.fill(id, most);
+        c.unhindered_ = c.filled_.octets < most;
         return static_cast<ssize_t>(std::max<std::size_t>(c.filled_.octets, 1));
     }
     static ssize_t read_data(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t, std::uint32_t* flags,
@@ -152,7 +159,7 @@ struct Http2Connection::Callbacks {
         Http2Connection& c = self(user);
         std::memcpy(c.out_.data() + c.gathered_, header, kFrameHeader);
         c.gathered_ += kFrameHeader + size;
-        c.frames_.earn(static_cast<double>(size) * kFramesAnOctet);
+        c.frames_.earn(static_cast<double>(size) * kFramesAnOctet + (c.unhindered_ ? kFramesAMessage : 0));
         if (c.out_.size() - c.gathered_ >= kFrameRoom) return 0;
         c.full_ = true;
         return NGHTTP2_ERR_PAUSE;
@@ -192,7 +199,6 @@ void Http2Connection::start(TlsTransport* tls, std::string server_name) {
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, kMostAnswerHead);
-    nghttp2_option_set_max_outbound_ack(option, kMostQueued);
     nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);  // counted here: see count_reset()
     nghttp2_session* session = nullptr;
@@ -481,7 +487,9 @@ void Http2Connection::rest() {
     if (state_ != State::open) return;
     const EdgeSettings& settings = context_.settings;
     if (requests_.empty()) {
-        look_.start(last_said_ || notice_sent_ ? std::min<EdgeSettings::Milliseconds>(settings.idle_timeout, kNoticeTime) : settings.idle_timeout);
+        const bool leaving = last_said_ || notice_sent_;
+        idle_until_ = context_.loop.now() + (leaving ? std::min<Duration>(settings.idle_timeout, kNoticeTime) : settings.idle_timeout);
+        look_.start(idle_until_ - context_.loop.now());
     } else {
         const auto shortest = std::min({settings.content_timeout, settings.stall_timeout, settings.head_deadline});
         look_.start(std::clamp<EdgeSettings::Milliseconds>(shortest / 4, EdgeSettings::Milliseconds(10), EdgeSettings::Milliseconds(5000)));
@@ -494,6 +502,7 @@ void Http2Connection::look_around() {
     const TimePoint now = context_.loop.now();
     const bool slow_head = head_since_ != TimePoint{} && now - head_since_ > context_.settings.head_deadline;
     if (!settled_ || slow_head) return give_up();
+    if (requests_.empty() && now < idle_until_) return look_.start(idle_until_ - now);
     if (notice_sent_) say_last();
     if (requests_.empty()) {
         say_last();
@@ -513,7 +522,6 @@ void Http2Connection::drain_gently() {
     if (state_ != State::open || notice_sent_ || last_said_) return;
     notice_sent_ = true;
     nghttp2_submit_shutdown_notice(session_.get());
-    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);  // its answer tells that the notice was read
     pump_soon_.ask();
     if (requests_.empty()) rest();
 }

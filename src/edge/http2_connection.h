@@ -126,6 +126,8 @@ private:
 
     std::vector<std::byte> out_;  // the loop's, while gathering
     std::size_t gathered_ = 0;
+    bool unhindered_ = false;      // less of it than there was room for
+    TimePoint idle_until_{};
     Http2Request::Filled filled_;  // what fill() put behind the place of the DATA frame's header
     std::vector<nghttp2_nv> fields_;
     std::string names_;

@@ -5,6 +5,7 @@ namespace sallyport {
 void OriginConnection::end_use(TimePoint now) {
     user_ = nullptr;
     idle_since_ = now;
+    settle();  // the last octets may have been taken outside the stream's own call
     received_.shrink();
 }
 
