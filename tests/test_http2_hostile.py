@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from conftest import UNDER_SANITIZER
 from support import http2_client as h2
 from support.home_app import HomeApp
 from support.http2_client import frame, settings
@@ -23,6 +24,11 @@ def home(world):
 @pytest.fixture
 def tunnel(world, home):
     return world.tunnel(home, agent_config={"concurrency_limit": 1000})
+
+
+def judge_memory(relay, before, most_kib):
+    if not UNDER_SANITIZER:  # which keeps what was freed
+        assert relay.program.resident_kib() < before + most_kib
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_floods_of_frames_that_carry_nothing(tunnel):
                     raise AssertionError(what) from error
                 assert code in (CALM, None), what  # None: cut before the GOAWAY could be read
             assert good.ask().status == 200, what
-        assert tunnel.relay.program.resident_kib() < before + 64 * 1024
+        judge_memory(tunnel.relay, before, 64 * 1024)
         assert tunnel.relay.metrics()["sallyport_http2_connections_refused_total"] == len(FLOODS)
 
 
@@ -151,7 +157,7 @@ def test_hpack_bomb(tunnel, attacker):
     before = tunnel.relay.program.resident_kib()
     attacker.send_head(stream, block, h2.END_STREAM)
     assert attacker.read_to_end() == CALM
-    assert tunnel.relay.program.resident_kib() < before + 32 * 1024
+    judge_memory(tunnel.relay, before, 32 * 1024)
     assert tunnel.ask().status == 200
 
 
@@ -176,7 +182,7 @@ def test_windows_of_nothing_hold_little(tunnel, home):
                 c.send(h2.WINDOW_UPDATE, 0, 1, U32(1))
         assert c.read_to_end() in (CALM, None)
         # 160 stalled answers of 5 MB: each holds its stream's window.
-        assert tunnel.relay.program.resident_kib() < before + 160 * 300
+        judge_memory(tunnel.relay, before, 160 * 300)
         assert tunnel.ask().status == 200
     assert tunnel.ask().status == 200
 
@@ -193,7 +199,7 @@ def test_a_visitor_that_never_reads_is_not_answered_without_end(tunnel):
             for _ in range(100):
                 c.send_raw(frame(h2.PING, 0, 0, b"12345678") * 5)
         assert tunnel.ask().status == 200
-        assert tunnel.relay.program.resident_kib() < before + 96 * 1024
+        judge_memory(tunnel.relay, before, 96 * 1024)
 
 
 def test_stream_numbers_run_out_of_order(tunnel, attacker):
