@@ -1,4 +1,4 @@
-// edge.h: the visitor-facing HTTP/1.1 engine of one loop: listeners, TLS by SNI, routing, error pages, access log.
+// edge.h: the visitor-facing HTTP engine (1.1 and 2) of one loop: listeners, TLS by SNI, routing, error pages, access log.
 // Lives on its loop; every call comes on that loop's thread, or before the loop runs, but metrics(). What it is
 // given must outlive it. Destroy it on the loop's thread (or after the loop has ended): open connections are cut.
 #pragma once
@@ -49,7 +49,7 @@ public:
     void listen_local(Descriptor listener, LocalHandler& handler);  // admin, metrics: no TLS, no routes
 
     // Closes the listeners. gently: what was accepted is kept, and each connection's next request is its last, answered with
-    // "Connection: close" (closing an idle one would race with a request on its way). now: idle ones are closed too, and an
+    // "Connection: close" (closing an idle one would race with a request on its way); over HTTP/2 GOAWAY says so, in two steps. now: idle ones are closed too, and an
     // answer under way is the last one.
     enum class Drain { gently, now };
     void drain(Drain how);
