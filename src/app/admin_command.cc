@@ -10,6 +10,7 @@
 #include "app/admin_agents.h"
 #include "app/admin_context.h"
 #include "app/admin_routes.h"
+#include "app/admin_tcp_routes.h"
 #include "app/table.h"
 #include "net/descriptor.h"
 #include "store/store.h"
@@ -122,6 +123,7 @@ std::function<int()> add_admin_command(CLI::App& program) {
     auto context = std::make_shared<AdminContext>(*command);
     add_agent_actions(*context);
     add_route_actions(*context);
+    add_tcp_route_actions(*context);
 
     AdminContext& shared = *context;
     context->on(command->add_subcommand("status", "The relay at a glance"),

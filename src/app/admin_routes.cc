@@ -1,6 +1,8 @@
 #include "app/admin_routes.h"
 
+#include "app/admin_tcp_routes.h"
 #include "app/route_policy_flags.h"
+#include "app/switch_flag.h"
 #include "app/table.h"
 
 namespace sallyport::app {
@@ -74,16 +76,6 @@ Result<std::string> find_route(const AdminContext& context, const std::string& w
     return fail(Errc::not_found, "no route " + word + " (sallyport admin route list shows them)");
 }
 
-// A pair of flags that may both be absent: CLI11 itself would make that false.
-struct Switch {
-    Switch(CLI::App& command, const char* flags, const char* help) : option(command.add_flag(flags, value, help)) {}
-    void put_into(json::object& body, std::string_view member) const {
-        if (option->count() > 0) body[member] = value;
-    }
-    bool value = false;
-    CLI::Option* option;
-};
-
 // What `add` and `set` share. Only what was given goes into the request.
 struct RouteOptions {
     explicit RouteOptions(CLI::App& command)
@@ -109,9 +101,9 @@ struct RouteOptions {
         else if (!health_path.empty()) body["health_path"] = health_path;
         return policy.put_into(body);
     }
-    Switch enabled;
-    Switch strip_prefix;
-    Switch preserve_host;
+    SwitchFlag enabled;
+    SwitchFlag strip_prefix;
+    SwitchFlag preserve_host;
     std::string forward_client_ip;
     std::string request_timeout;
     std::string health_path;
@@ -120,12 +112,15 @@ struct RouteOptions {
 
 struct AddRoute {
     explicit AddRoute(CLI::App& command) : options(command) {
-        command.add_option("HOSTNAME", hostname, "home.example.org, *.example.org, or with a path prefix behind it")->required();
-        command.add_option("AGENT", agent, "its agent")->required();
+        command.add_option("HOSTNAME", hostname, "home.example.org, *.example.org, or with a path prefix behind it");
+        command.add_option("AGENT", agent, "its agent");
         command.add_option("TARGET", target, "the agent's target (default: the first proposed one, else homeassistant)");
         command.add_option("--path-prefix", path_prefix, "only paths that begin with it")->type_name("PATH");
+        command.add_option("--forward", forward, "instead of HOSTNAME: a TCP route, written as for ssh -R and autossh, like 127.0.0.1:1883:core-mosquitto:1883 AGENT")
+            ->type_name("LINE");
     }
     Result<json::object> body() const {
+        if (agent.empty()) return fail(Errc::invalid_argument, "route add: write HOSTNAME AGENT, or --forward LINE AGENT");
         const std::size_t slash = hostname.find('/');
         json::object body{{"hostname", hostname.substr(0, slash)}, {"agent", agent}};
         if (!path_prefix.empty()) body["path_prefix"] = path_prefix;
@@ -138,6 +133,7 @@ struct AddRoute {
     std::string agent;
     std::string target;
     std::string path_prefix;
+    std::string forward;
     RouteOptions options;
 };
 
@@ -170,6 +166,7 @@ void add_route_actions(AdminContext& context) {
     CLI::App* add = route->add_subcommand("add", "Lead a hostname, or paths of it, to an agent's target");
     auto adding = std::make_shared<AddRoute>(*add);
     context.on(add, [&context, adding]() -> Result<> {
+        if (!adding->forward.empty()) return add_forward(context, adding->forward, adding->hostname);
         const auto body = adding->body();
         if (!body) return std::unexpected(body.error());
         return context.show("POST", "routes", *body, show_one);

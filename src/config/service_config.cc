@@ -28,7 +28,7 @@ Result<TrustValue> parse_trust(std::string_view text) {
 
 bool is_service_name(std::string_view name) {
     return !name.empty() && name.size() <= kMaxName && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-_.:[]").contains(c);  // host:port too, which forward lines name
     });
 }
 

@@ -25,7 +25,8 @@ struct Edge::Impl final : EdgeContext::Owner {
           intake(loop, context.metrics, context.settings.hello_deadline,
                  [this](Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
                      sort_by_name(std::move(connection), std::move(octets), hello, std::move(visit));
-                 }) {}
+                 }),
+          tcp_ports(context, [this](const SocketAddress& peer, VisitorLimits::Kind kind) { return admit(peer, kind); }) {}
 
     ~Impl() {
         acceptors.clear();
@@ -43,11 +44,15 @@ struct Edge::Impl final : EdgeContext::Owner {
     template <class Take>
     void listen_within_limits(Descriptor listener, VisitorLimits::Kind kind, Take take) {
         listen(std::move(listener), [this, kind, take = std::move(take)](Descriptor connection, const SocketAddress& peer) {
-            context.metrics.accepted.add();
-            auto visit = limits->admit(peer, kind, context.loop.now());
-            if (visit) return take(std::move(connection), std::move(*visit));
-            context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
+            if (auto visit = admit(peer, kind)) take(std::move(connection), std::move(*visit));
         });
+    }
+
+    std::optional<Visit> admit(const SocketAddress& peer, VisitorLimits::Kind kind) {
+        context.metrics.accepted.add();
+        if (auto visit = limits->admit(peer, kind, context.loop.now())) return std::move(*visit);
+        context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
+        return std::nullopt;
     }
 
     void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
@@ -106,6 +111,7 @@ struct Edge::Impl final : EdgeContext::Owner {
         context.loop.dispose(std::move(connections.back()));
         connections.pop_back();
         for (Acceptor& acceptor : acceptors) acceptor.try_again();
+        tcp_ports.try_again();
     }
 
     EdgeContext context;
@@ -114,6 +120,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     ChooseEdge choose_edge;
     VisitorIntake intake;
     std::list<Acceptor> acceptors;  // they stay where they are
+    TcpPorts tcp_ports;
     std::vector<std::unique_ptr<VisitorConnection>> connections;
     bool closing = false;
 };
@@ -129,7 +136,14 @@ void Edge::set_routes(std::shared_ptr<const RouteTable> routes) {
     impl_->context.routes = std::move(routes);
 }
 
-void Edge::set_server_tls(std::shared_ptr<const ServerTls> tls) { impl_->tls = std::move(tls); }
+void Edge::set_server_tls(std::shared_ptr<const ServerTls> tls) {
+    impl_->tcp_ports.set_server_tls(tls);
+    impl_->tls = std::move(tls);
+}
+
+void Edge::set_tcp_ports(const std::vector<TcpPort>& ports) {
+    if (!impl_->context.draining) impl_->tcp_ports.set(ports);
+}
 
 void Edge::set_settings(EdgeSettings settings) {
     impl_->context.access_log.enable(settings.access_log);
@@ -172,6 +186,7 @@ void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
 void Edge::drain(Drain how) {
     impl_->context.draining = true;
     impl_->acceptors.clear();
+    impl_->tcp_ports.stop_listening();
     if (how == Drain::gently) {
         for (const auto& connection : impl_->connections) connection->drain_gently();
         return;
@@ -181,7 +196,7 @@ void Edge::drain(Drain how) {
     for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();
 }
 
-std::size_t Edge::open_connections() const { return impl_->connections.size() + impl_->intake.size(); }
+std::size_t Edge::open_connections() const { return impl_->connections.size() + impl_->intake.size() + impl_->tcp_ports.open_connections(); }
 const EdgeMetrics& Edge::metrics() const { return impl_->context.metrics; }
 Loop& Edge::loop() { return impl_->context.loop; }
 

@@ -14,6 +14,7 @@
 #include "edge/origins.h"
 #include "edge/password_checker.h"
 #include "edge/route_table.h"
+#include "edge/tcp_ports.h"
 #include "edge/tunnel_door.h"
 #include "edge/visitor_limits.h"
 #include "net/descriptor.h"
@@ -47,6 +48,9 @@ public:
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});
     void listen_redirect(Descriptor listener);                      // http -> https, same host and path
     void listen_local(Descriptor listener, LocalHandler& handler);  // admin, metrics: no TLS, no routes
+
+    // The TCP routes that this loop serves, from now on (edge/tcp_ports.h).
+    void set_tcp_ports(const std::vector<TcpPort>& ports);
 
     // Closes the listeners. gently: what was accepted is kept, and each connection's next request is its last, answered with
     // "Connection: close" (closing an idle one would race with a request on its way); over HTTP/2 GOAWAY says so, in two steps. now: idle ones are closed too, and an

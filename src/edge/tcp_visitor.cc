@@ -1,5 +1,6 @@
 #include "edge/tcp_visitor.h"
 
+#include "net/buffer_budget.h"
 #include "wire/forwarded.h"
 #include "wire/proxy_header.h"
 
@@ -10,10 +11,11 @@ ProxyEndpoint endpoint_of(const SocketAddress& address) { return {address.ip(), 
 
 }  // namespace
 
-TcpVisitor::TcpVisitor(EdgeContext& context, std::shared_ptr<const TcpRoute> route, TcpRouteCounters& counters, Owner& owner)
+TcpVisitor::TcpVisitor(EdgeContext& context, std::shared_ptr<const TcpRoute> route, TcpRouteCounters& counters, Visit visit, Owner& owner)
     : context_(context),
       route_(std::move(route)),
       counters_(counters),
+      visit_(std::move(visit)),
       owner_(owner),
       handshake_deadline_(context.loop, [this] { fail(Hop::visitor, "tls_timeout"); }),
       pump_(context.loop, *this) {
@@ -38,6 +40,7 @@ void TcpVisitor::start_tls(std::unique_ptr<TlsTransport> connection) {
     connection->on_handshake([this](const Result<>& done) {
         handshake_deadline_.cancel();
         if (!done) return fail(Hop::visitor, "tls_failed", done.error().detail);
+        visit_.end_handshake();
         find_agent();
     });
     connection_ = std::move(connection);
@@ -54,6 +57,7 @@ void TcpVisitor::find_agent() {
 }
 
 void TcpVisitor::open_stream() {
+    if (BufferBudget::refuses_new()) return fail(problem::kRelayFull);
     const OpenRequest request{.target = route_->target,
                               .forwarded = format_forwarded({.for_address = peer_.ip(), .for_port = peer_.port(), .proto = "", .host = ""})};
     auto stream = context_.origins.open(route_->agent_id, request, pump_.stream_owner());

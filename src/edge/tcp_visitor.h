@@ -9,6 +9,7 @@
 #include "edge/edge_context.h"
 #include "edge/problem.h"
 #include "edge/tcp_route.h"
+#include "edge/visitor_limits.h"
 #include "net/tls_transport.h"
 #include "tunnel/stream_pump.h"
 
@@ -24,7 +25,8 @@ public:
         ~Owner() = default;
     };
 
-    TcpVisitor(EdgeContext& context, std::shared_ptr<const TcpRoute> route, TcpRouteCounters& counters, Owner& owner);
+    using Visit = VisitorLimits::Visit;
+    TcpVisitor(EdgeContext& context, std::shared_ptr<const TcpRoute> route, TcpRouteCounters& counters, Visit visit, Owner& owner);
     ~TcpVisitor();
     TcpVisitor(const TcpVisitor&) = delete;
     TcpVisitor& operator=(const TcpVisitor&) = delete;
@@ -50,6 +52,7 @@ private:
     EdgeContext& context_;
     const std::shared_ptr<const TcpRoute> route_;
     TcpRouteCounters& counters_;
+    Visit visit_;
     Owner& owner_;
     const TimePoint began_ = Clock::now();
     TransportPtr connection_;  // until the pump has it

@@ -16,7 +16,7 @@ protected:
         route.agent_id = "a1";
         route.target = "mqtt";
         counters = &edge.context.metrics.tcp_route(route.id, route.listen);
-        visitor = std::make_unique<TcpVisitor>(edge.context, std::make_shared<const TcpRoute>(std::move(route)), *counters,
+        visitor = std::make_unique<TcpVisitor>(edge.context, std::make_shared<const TcpRoute>(std::move(route)), *counters, VisitorLimits::Visit(),
                                                static_cast<TcpVisitor::Owner&>(*this));
         visitor->start(std::make_unique<FakeTransport>(record));
         edge.turn();

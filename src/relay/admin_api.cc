@@ -6,6 +6,7 @@
 #include "relay/admin_call.h"
 #include "relay/admin_routes.h"
 #include "relay/admin_status.h"
+#include "relay/admin_tcp_routes.h"
 #include "relay/openapi.h"
 
 namespace sallyport::relay {
@@ -41,6 +42,10 @@ constexpr std::array kEndpoints{
     Endpoint{"GET", "routes/{}", show_route},
     Endpoint{"PATCH", "routes/{}", change_route},
     Endpoint{"DELETE", "routes/{}", remove_route},
+    Endpoint{"GET", "tcp-routes", list_tcp_routes},
+    Endpoint{"POST", "tcp-routes", add_tcp_route},
+    Endpoint{"PATCH", "tcp-routes/{}", change_tcp_route},
+    Endpoint{"DELETE", "tcp-routes/{}", remove_tcp_route},
 };
 
 std::string_view take_segment(std::string_view& path) {

@@ -11,6 +11,7 @@
 #include "edge/local_handler.h"
 #include "relay/agents.h"
 #include "relay/api_json.h"
+#include "relay/tcp_route_listeners.h"
 #include "relay/upgrade.h"
 #include "store/store_thread.h"
 
@@ -38,6 +39,9 @@ public:
     virtual std::size_t open_connections() = 0;
     // After a change to an agent, its credentials or its routes: every loop gets a directory with it.
     virtual void refresh(store::Store& store, const std::vector<store::AgentId>& changed) = 0;
+    // Takes a TCP route's port, unless it is held already; refresh() lets go of those that no route needs.
+    virtual Result<> bind_tcp(const std::string& listen) = 0;
+    virtual TcpRouteListeners::Shown tcp_listener(const std::string& listen) = 0;
     // Reads the configuration and certificates anew. What can't change while running is named; on an error nothing changed.
     virtual Result<std::vector<std::string>> reload(store::Store& store) = 0;
     virtual Result<std::vector<store::BackupFile>> backup_files() = 0;

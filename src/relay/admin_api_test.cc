@@ -21,6 +21,11 @@ public:
     Facts facts() override { return given; }
     std::size_t open_connections() override { return 3; }
     void refresh(store::Store&, const std::vector<store::AgentId>&) override { ++refreshed; }
+    Result<> bind_tcp(const std::string& listen) override {
+        if (listen == busy) return fail(Errc::address_in_use, "listen " + listen + ": the port is in use");
+        return {};
+    }
+    TcpRouteListeners::Shown tcp_listener(const std::string& listen) override { return {"127.0.0.1" + listen, ""}; }
     Result<std::vector<std::string>> reload(store::Store&) override {
         if (broken) return fail(Errc::invalid_config, "relay.yaml:1: broken");
         return std::vector<std::string>{"threads changes at the next start"};
@@ -39,6 +44,7 @@ public:
     std::map<std::string, RouteHealth> health;
     int refreshed = 0;
     bool broken = false;
+    std::string busy;  // a port that can't be taken
 };
 
 class AdminApiTest : public testing::Test {
@@ -169,6 +175,26 @@ TEST_F(AdminApiTest, ChangesARouteMemberByMember) {
     EXPECT_EQ(ask_json("GET", "routes").at("routes").as_array().size(), 1u);
     (void)ask_json("DELETE", path);
     EXPECT_EQ(ask_json("GET", "routes").at("routes").as_array().size(), 0u);
+}
+
+TEST_F(AdminApiTest, KeepsTcpRoutesInOneForm) {
+    ask_json("POST", "agents", R"({"name":"home","hostnames":["home.example.org"]})");
+    const auto added = ask_json("POST", "tcp-routes", R"({"listen":"*:1883","agent":"home","target":"mqtt","allow":["::ffff:192.0.2.0/120"]})");
+    const auto& route = added.at("tcp_route").as_object();
+    EXPECT_EQ(route.at("listen").as_string(), ":1883");
+    EXPECT_EQ(route.at("address").as_string(), "127.0.0.1:1883");
+    EXPECT_EQ(route.at("allow").at(0).as_string(), "192.0.2.0/24");
+    const std::string id(route.at("id").as_string());
+    EXPECT_TRUE(ask_json("PATCH", "tcp-routes/" + id, R"({"tls":true})").at("tcp_route").at("tls").as_bool());
+    EXPECT_EQ(ask_json("GET", "tcp-routes").at("tcp_routes").as_array().size(), 1u);
+    EXPECT_EQ(ask("POST", "tcp-routes", R"({"listen":":1883","agent":"home","target":"x"})").status, 409);
+    EXPECT_EQ(ask("POST", "tcp-routes", R"({"listen":"mqtt","agent":"home","target":"x"})").status, 422);
+    EXPECT_EQ(ask("POST", "tcp-routes", R"({"listen":":1","agent":"home","target":"x","allow":["10.0.0.1/8"]})").status, 422);
+    EXPECT_EQ(ask("POST", "tcp-routes", R"({"listen":":1","agent":"nobody","target":"x"})").status, 404);
+    host_.busy = ":2";
+    EXPECT_EQ(ask("POST", "tcp-routes", R"({"listen":":2","agent":"home","target":"x"})").status, 409);
+    EXPECT_EQ(ask("DELETE", "tcp-routes/" + id).status, 200);
+    EXPECT_EQ(ask("DELETE", "tcp-routes/" + id).status, 404);
 }
 
 TEST_F(AdminApiTest, ChangesARoutesPolicyMemberByMember) {

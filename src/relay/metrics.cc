@@ -74,6 +74,37 @@ void add_routes(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>&
     out.push_back(octets.take());
 }
 
+void add_tcp_routes(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& loops) {
+    struct Totals {
+        std::uint64_t carried = 0, refused = 0, failed = 0, open = 0, octets_in = 0, octets_out = 0;
+    };
+    std::map<std::string, Totals> totals;
+    for (const MeasuredLoop& loop : loops)
+        loop.edge->for_each_tcp_route([&](std::string_view, const TcpRouteCounters& counters) {
+            Totals& total = totals[counters.listen];
+            total.carried += counters.connections.value() - counters.failed.value();
+            total.refused += counters.refused.value();
+            total.failed += counters.failed.value();
+            total.open += counters.open.value();
+            total.octets_in += counters.octets_in.value();
+            total.octets_out += counters.octets_out.value();
+        });
+    Family connections = counter("sallyport_tcp_connections_total", "Connections to TCP routes; refused: not on the allow list; failed: TLS, agent or target");
+    Family open = gauge("sallyport_tcp_open_connections", "Connections to TCP routes open now");
+    Family octets = counter("sallyport_tcp_octets_total", "Octets carried by TCP routes; in: towards home");
+    for (const auto& [listen, total] : totals) {
+        connections.count(total.carried, {{"listen", listen}, {"result", "carried"}});
+        connections.count(total.refused, {{"listen", listen}, {"result", "refused"}});
+        connections.count(total.failed, {{"listen", listen}, {"result", "failed"}});
+        open.count(total.open, {{"listen", listen}});
+        octets.count(total.octets_in, {{"listen", listen}, {"direction", "in"}});
+        octets.count(total.octets_out, {{"listen", listen}, {"direction", "out"}});
+    }
+    out.push_back(connections.take());
+    out.push_back(open.take());
+    out.push_back(octets.take());
+}
+
 void add_edges(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& loops) {
     const auto sum = [&](Counter EdgeMetrics::* member) {
         std::uint64_t total = 0;
@@ -201,6 +232,7 @@ void add_process(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>
 std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     std::vector<MetricFamily> families;
     add_routes(families, loops_);
+    add_tcp_routes(families, loops_);
     add_edges(families, loops_);
     add_policy_refusals(families, loops_);
     add_refusals(families, agents_, loops_);

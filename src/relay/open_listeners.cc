@@ -21,6 +21,11 @@ Result<std::vector<OpenListener>> OpenListeners::copies() const {
     return copies;
 }
 
+void OpenListeners::remove(std::string_view name, std::string_view configured) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(open_, [&](const OpenListener& listener) { return listener.name == name && listener.configured == configured; });
+}
+
 void OpenListeners::close() {
     const std::lock_guard lock(mutex_);
     open_.clear();

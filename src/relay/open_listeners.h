@@ -3,6 +3,7 @@
 #pragma once
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -11,7 +12,7 @@
 namespace sallyport::relay {
 
 struct OpenListener {
-    std::string name;        // "https", "http", "metrics", "admin"
+    std::string name;        // "https", "http", "metrics", "admin", "tcp"
     std::string configured;  // what the configuration says (":443"), so that a successor knows whether it wants the same
     Descriptor descriptor;
 };
@@ -20,6 +21,7 @@ class OpenListeners {
 public:
     void add(std::string name, std::string configured, int descriptor);
     Result<std::vector<OpenListener>> copies() const;  // no_space: descriptors have run out
+    void remove(std::string_view name, std::string_view configured);
     void close();  // a socket is gone with its last copy
 
 private:

@@ -95,6 +95,24 @@ const std::string_view kOpenApiDocument = R"json({
           "404": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}},
       "delete": {"operationId": "removeRoute", "summary": "Removes the route",
         "responses": {"200": {"description": "removed"}, "404": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/tcp-routes": {
+      "get": {"operationId": "listTcpRoutes", "summary": "All TCP routes, by where they listen",
+        "responses": {"200": {"description": "TCP routes", "content": {"application/json": {"schema": {"type": "object", "required": ["tcp_routes"],
+          "properties": {"tcp_routes": {"type": "array", "items": {"$ref": "#/components/schemas/TcpRoute"}}}}}}}}},
+      "post": {"operationId": "addTcpRoute", "summary": "Leads a public port to an agent's target",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewTcpRoute"}}}},
+        "responses": {"201": {"description": "added", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TcpRouteAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "409": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/tcp-routes/{id}": {
+      "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "patch": {"operationId": "changeTcpRoute", "summary": "Changes what is given; listen stays",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TcpRouteSettings"}}}},
+        "responses": {"200": {"description": "the route", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TcpRouteAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}},
+      "delete": {"operationId": "removeTcpRoute", "summary": "Removes the route and cuts its connections",
+        "responses": {"200": {"description": "removed"}, "404": {"$ref": "#/components/responses/Error"}}}
     }
   },
   "components": {
@@ -167,6 +185,21 @@ const std::string_view kOpenApiDocument = R"json({
         "set_request_fields": {"$ref": "#/components/schemas/Texts"}, "remove_request_fields": {"$ref": "#/components/schemas/Texts"},
         "set_response_fields": {"$ref": "#/components/schemas/Texts"}, "remove_response_fields": {"$ref": "#/components/schemas/Texts"},
         "maintenance": {"type": ["boolean", "null"]}, "maintenance_text": {"type": ["string", "null"]}, "maintenance_retry_after": {"type": ["string", "null"]}}},
+      "TcpRouteSettings": {"type": "object", "additionalProperties": false, "properties": {
+        "agent": {"type": "string", "description": "its name"}, "target": {"type": "string"}, "enabled": {"type": "boolean"},
+        "tls": {"type": "boolean", "description": "TLS ends at the relay"}, "proxy_protocol": {"type": "boolean", "description": "the target is sent a PROXY header, version 2"},
+        "allow": {"$ref": "#/components/schemas/Texts"}}},
+      "NewTcpRoute": {"type": "object", "required": ["listen", "agent", "target"], "additionalProperties": false, "properties": {
+        "listen": {"type": "string", "description": ":1883, 127.0.0.1:1883 or [::1]:1883"},
+        "agent": {"type": "string", "description": "its name"}, "target": {"type": "string"}, "enabled": {"type": "boolean", "default": true},
+        "tls": {"type": "boolean", "default": false}, "proxy_protocol": {"type": "boolean", "default": false},
+        "allow": {"$ref": "#/components/schemas/Texts"}}},
+      "TcpRoute": {"type": "object", "properties": {
+        "id": {"type": "string"}, "listen": {"type": "string"}, "address": {"type": ["string", "null"], "description": "where it listens really"},
+        "error": {"type": ["string", "null"], "description": "why it doesn't"}, "agent": {"type": "string"}, "target": {"type": "string"}, "enabled": {"type": "boolean"},
+        "tls": {"type": "boolean"}, "proxy_protocol": {"type": "boolean"}, "allow": {"$ref": "#/components/schemas/Texts"},
+        "created_at": {"type": "string", "format": "date-time"}}},
+      "TcpRouteAnswer": {"type": "object", "required": ["tcp_route"], "properties": {"tcp_route": {"$ref": "#/components/schemas/TcpRoute"}}},
       "Texts": {"type": ["array", "null"], "items": {"type": "string"}},
       "Route": {"type": "object", "properties": {
         "id": {"type": "string"}, "url": {"type": "string"}, "hostname": {"type": "string"}, "path_prefix": {"type": "string"},

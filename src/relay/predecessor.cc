@@ -52,6 +52,14 @@ std::vector<Descriptor> Predecessor::take(std::string_view name, std::string_vie
     return taken;
 }
 
+std::vector<OpenListener> Predecessor::take(std::string_view name) {
+    std::vector<OpenListener> taken;
+    for (OpenListener& listener : listeners_)
+        if (listener.name == name) taken.push_back(std::move(listener));
+    std::erase_if(listeners_, [](const OpenListener& listener) { return !listener.descriptor; });
+    return taken;
+}
+
 bool Predecessor::listens_on(std::uint16_t port) const {
     return std::ranges::any_of(listeners_, [port](const OpenListener& listener) {
         return SocketAddress::local_of(listener.descriptor.get()).port() == port;

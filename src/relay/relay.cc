@@ -164,6 +164,8 @@ Result<> Relay::open_listeners() {
         if (auto opened = open(metrics_listener_, *config_.metrics_listen, 1, "metrics"); !opened) return opened;
     if (predecessor_)
         if (auto taken = predecessor_->take("admin", admin_socket().string()); !taken.empty()) admin_listener_ = std::move(taken.front());
+    if (predecessor_)  // which of them routes still need is known with the store
+        for (OpenListener& listener : predecessor_->take("tcp")) tcp_listeners_.adopt(listener.configured, std::move(listener.descriptor));
     return {};
 }
 
@@ -193,6 +195,7 @@ Result<> Relay::make_parts() {
     agents_ = std::make_unique<Agents>(loops, log_, tunnel_settings(config_), config_.max_agents, [this](std::vector<store::AgentId> seen) {
         (void)store_thread_->submit([seen = std::move(seen)](store::Store& store) { (void)store.note_agents_seen(seen, wall_now()); });
     });
+    if (auto opened = open_tcp_routes(); !opened) return opened;
     const auto retiring = opened_store_->list_retiring();
     if (!retiring) return std::unexpected(retiring.error());
     retirements_ = std::make_unique<RetirementClock>(strands_.front()->loop, [this](std::vector<store::CredentialId> due) { retire(std::move(due)); });
@@ -212,8 +215,17 @@ Result<> Relay::make_parts() {
         strand.edge->set_routes(directory_->routes());
         strand.edge->set_server_tls(first_tls_);
         strand.edge->set_password_checker(*passwords_);
+        strand.edge->set_tcp_ports(tcp_ports_of(i, first_tcp_routes_));
         agents_->at(i).set_directory(directory_);
     }
+    return {};
+}
+
+Result<> Relay::open_tcp_routes() {
+    auto routes = opened_store_->list_tcp_routes();
+    if (!routes) return std::unexpected(routes.error());
+    first_tcp_routes_ = std::move(*routes);
+    tcp_listeners_.keep(first_tcp_routes_);
     return {};
 }
 
@@ -457,6 +469,7 @@ void Relay::refresh(store::Store& store, const std::vector<store::AgentId>& chan
     tell_predecessor(*before, &changed);
     follow(hostnames);
     post_directory(&changed);
+    follow_tcp_routes(store);
     watch_retiring(store);
 }
 
@@ -471,6 +484,7 @@ void Relay::refresh_all(store::Store& store) {
     tell_predecessor(*before, nullptr);
     follow(directory_->hostnames());
     post_directory(nullptr);
+    follow_tcp_routes(store);
     watch_retiring(store);
 }
 
@@ -498,6 +512,26 @@ void Relay::follow(const std::vector<std::string>& hostnames) {
     const auto tls = certificates_->follow(hostnames);
     if (!tls) log_.error("relay.certificate_failed", {{"detail", tls.error().detail}});
     if (tls && *tls) post_tls(*tls);
+}
+
+// Each port is served by the loop that owns its agent, so that no octet crosses loops.
+void Relay::follow_tcp_routes(store::Store& store) {
+    const auto routes = store.list_tcp_routes();
+    if (!routes) return log_.error("relay.refresh_failed", {{"detail", routes.error().detail}});
+    tcp_listeners_.keep(*routes);
+    for (std::size_t i = 0; i < strands_.size(); ++i)
+        strands_[i]->loop.post([&edge = *strands_[i]->edge, ports = tcp_ports_of(i, *routes)] { edge.set_tcp_ports(ports); });
+}
+
+std::vector<TcpPort> Relay::tcp_ports_of(std::size_t strand, const std::vector<store::TcpRoute>& routes) const {
+    std::vector<TcpPort> ports;
+    for (const store::TcpRoute& route : routes) {
+        auto listener = tcp_listeners_.listener(route.listen);
+        const store::Agent* agent = directory_->agent(route.agent.text);
+        if (!listener || !agent || agents_->owner_of(route.agent.text) != strand) continue;
+        ports.push_back({std::make_shared<const TcpRoute>(served_form(route, *agent)), std::move(listener)});
+    }
+    return ports;
 }
 
 void Relay::post_directory(const std::vector<store::AgentId>* changed) {

@@ -32,6 +32,7 @@
 #include "relay/signal_watch.h"
 #include "relay/strand.h"
 #include "relay/successor_watch.h"
+#include "relay/tcp_route_listeners.h"
 #include "relay/tunnel_door.h"
 #include "relay/upgrade.h"
 #include "store/store_thread.h"
@@ -78,6 +79,9 @@ private:
     // `changed`: all that differs from the directory before; null: anything may.
     void post_directory(const std::vector<store::AgentId>* changed);
     void follow(const std::vector<std::string>& hostnames);
+    Result<> open_tcp_routes();
+    void follow_tcp_routes(store::Store& store);
+    std::vector<TcpPort> tcp_ports_of(std::size_t strand, const std::vector<store::TcpRoute>& routes) const;
     void watch_retiring(store::Store& store);
     void retire(std::vector<store::CredentialId> due);
     void post_tls(const std::shared_ptr<const ServerTls>& tls);
@@ -95,6 +99,8 @@ private:
     std::size_t open_connections() override;
     void refresh(store::Store& store, const std::vector<store::AgentId>& changed) override;
     void refresh_all(store::Store& store);
+    Result<> bind_tcp(const std::string& listen) override { return tcp_listeners_.bind(listen); }
+    TcpRouteListeners::Shown tcp_listener(const std::string& listen) override { return tcp_listeners_.shown(listen); }
     Result<std::vector<std::string>> reload(store::Store& store) override;
     Result<std::vector<store::BackupFile>> backup_files() override;
     std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) override { return agents_->health().find(route.text, agent.text); }
@@ -130,6 +136,8 @@ private:
     std::shared_ptr<VisitorLimits> limits_;
     std::unique_ptr<BufferBudget> budget_;
     OpenListeners open_listeners_;
+    TcpRouteListeners tcp_listeners_{log_, open_listeners_};  // after the start: the store's thread only
+    std::vector<store::TcpRoute> first_tcp_routes_;
     Strands strands_;
     std::unique_ptr<PasswordChecker> passwords_;
     std::unique_ptr<Agents> agents_;

@@ -7,6 +7,7 @@ namespace sallyport {
 
 void HeldOctets::drop(std::size_t count) {
     at_ += count;
+    counted_.set(octets_.size() - at_);
     if (at_ < octets_.size()) return;
     at_ = 0;
     if (octets_.capacity() > kKept)

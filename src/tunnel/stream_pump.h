@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/counter.h"
+#include "net/buffer_budget.h"
 #include "net/loop.h"
 #include "net/transport.h"
 #include "tunnel/stream.h"
@@ -20,13 +21,17 @@ class HeldOctets {
 public:
     bool empty() const { return at_ == octets_.size(); }
     Octets view() const { return as_octets(std::string_view(octets_).substr(at_)); }
-    void append(Octets octets) { octets_.append(as_text(octets)); }
+    void append(Octets octets) {
+        octets_.append(as_text(octets));
+        counted_.set(octets_.size() - at_);
+    }
     void drop(std::size_t count);
 
 private:
     static constexpr std::size_t kKept = 16 * 1024;  // capacity that is worth keeping for the next time
     std::string octets_;
     std::size_t at_ = 0;
+    HeldCount counted_;
 };
 
 class StreamPump final : private Stream::Owner, private Transport::Owner {
