@@ -1,4 +1,5 @@
 """TLS as visitors meet it: versions, certificates by server name, and a ClientHello however it is cut."""
+import json
 import socket
 import ssl
 import subprocess
@@ -223,3 +224,61 @@ def test_session_resumption_works(tunnel):
 
     session, _ = visit(None)
     assert visit(session)[1]
+
+
+def resume(relay, session, trust, hostname="home.example.test"):
+    """Shakes hands, if it may with `session`, and asks for something; what the next may begin with, and whether this one resumed."""
+    context = session.context if session else client_context(trust)
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=30) as raw, \
+            context.wrap_socket(raw, server_hostname=hostname, session=session.ticket if session else None) as tls:
+        tls.sendall(REQUEST)
+        assert tls.recv(65536).startswith(b"HTTP/1.1 ")
+        return Session(context, tls.session), tls.session_reused
+
+
+class Session:
+    def __init__(self, context, ticket):
+        self.context, self.ticket = context, ticket
+
+
+def test_sessions_resume_on_every_loop_and_after_a_reload(world, authority, site_certificate):
+    special = authority.issue("special.example.test", stem="special-resumed")
+    relay = world.relay(threads=4, certificates=[site_certificate, special])
+    session, _ = resume(relay, None, authority.file)
+    for _ in range(20):  # whichever loop takes them
+        session, resumed = resume(relay, session, authority.file)
+        assert resumed
+    relay.admin("reload")
+    assert resume(relay, session, authority.file)[1]
+    relay.restart()
+    assert not resume(relay, session, authority.file)[1], "the keys were in the old process's memory alone"
+
+
+def test_a_reload_with_other_certificates_cuts_nobody(world, tmp_path, site_certificate, authority):
+    tunnel = world.tunnel(world.origin(HomeApp()))
+    with tunnel.visitor() as kept:
+        assert kept.ask().status == 200
+        tunnel.relay.config["certificates"] = [{"certificate": str(file), "key": str(key)} for file, key in (
+            authority.issue("*.example.test", stem="anew"), authority.issue("special.example.test", stem="added"))]
+        (tunnel.relay.folder / "relay.yaml").write_text(json.dumps(tunnel.relay.config))
+        tunnel.relay.admin("reload")
+        with tunnel.visitor("special.example.test") as other:
+            assert ("DNS", "special.example.test") in other.socket.getpeercert()["subjectAltName"]
+        assert kept.ask().status == 200
+    assert not tunnel.relay.program.events("tunnel.closed")
+
+
+@pytest.mark.sanitize
+def test_the_oldest_version_is_configured(world, tmp_path):
+    tunnel = world.tunnel(world.origin(HomeApp()), tls_min_version="1.3")
+
+    def speak(version):
+        return subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{tunnel.relay.port}", "-servername", tunnel.hostname, version, "-quiet", "-ign_eof"],
+            input=REQUEST, capture_output=True, timeout=30).stdout
+
+    assert speak("-tls1_2") == b"" and b"200 OK" in speak("-tls1_3")
+    tunnel.relay.config["tls_min_version"] = "1.2"
+    (tunnel.relay.folder / "relay.yaml").write_text(json.dumps(tunnel.relay.config))
+    tunnel.relay.admin("reload")
+    assert b"200 OK" in speak("-tls1_2")

@@ -18,6 +18,7 @@ constexpr std::array kKeys = {
     KeyInfo{"public_url", "URL", "how agents reach this relay, like https://relay.example.org"},
     KeyInfo{"base_domain", "DOMAIN", "agent NAME gets the hostname NAME.DOMAIN"},
     KeyInfo{"certificates", "LIST", "[{certificate: FILE, key: FILE}, ...], chosen by SNI (default: self-signed)"},
+    KeyInfo{"tls_min_version", "VERSION", "of TLS that visitors have to speak: 1.2 or 1.3 (default 1.2)"},
     KeyInfo{"log_level", "LEVEL", "trace, debug, info, warn or error (default info)"},
     KeyInfo{"log_format", "FORMAT", "key_value or json (default key_value)"},
     KeyInfo{"access_log", "BOOL", "one log line for each request (default true)"},
@@ -86,6 +87,7 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_parsed("base_domain", base_domain, parse_host_name);
     config.base_domain = base_domain.value_or("");
     read_certificates(reader, config.certificates);
+    reader.read_choice<TlsVersion>("tls_min_version", config.tls_min_version, {{"1.2", TlsVersion::tls1_2}, {"1.3", TlsVersion::tls1_3}});
     reader.read_value("log_level", config.log_level, parse_log_level);
     reader.read_choice<LogFormat>("log_format", config.log_format, {{"key_value", LogFormat::key_value}, {"json", LogFormat::json}});
     reader.read_bool("access_log", config.access_log);

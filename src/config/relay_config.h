@@ -13,6 +13,7 @@
 #include "config/document.h"
 #include "wire/ip_network.h"
 #include "wire/listen_address.h"
+#include "wire/tls_version.h"
 #include "wire/url.h"
 
 namespace sallyport {
@@ -31,6 +32,7 @@ struct RelayConfig {
     std::optional<Url> public_url{};                                    // where agents reach this relay; goes into enrolment codes
     std::string base_domain{};                                          // "agent add home" gives home.<base_domain>; "" is: none
     std::vector<CertificateFiles> certificates{};                       // chosen by SNI; none: self-signed
+    TlsVersion tls_min_version = TlsVersion::tls1_2;                    // of visitors; agents speak 1.3
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::key_value;
     bool access_log = true;

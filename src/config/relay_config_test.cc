@@ -44,6 +44,7 @@ certificates:
   - certificate: /etc/a.pem
     key: /etc/a.key
   - {certificate: b.pem, key: b.key}
+tls_min_version: 1.3
 log_level: debug
 log_format: json
 access_log: no
@@ -60,6 +61,7 @@ max_agents: 7
     EXPECT_EQ(config->public_url->text(), "https://relay.example.org");
     EXPECT_EQ(config->base_domain, "example.org");
     EXPECT_THAT(config->certificates, ElementsAre(CertificateFiles{"/etc/a.pem", "/etc/a.key"}, CertificateFiles{"b.pem", "b.key"}));
+    EXPECT_EQ(config->tls_min_version, TlsVersion::tls1_3);
     EXPECT_EQ(config->log_level, LogLevel::debug);
     EXPECT_EQ(config->log_format, LogFormat::json);
     EXPECT_FALSE(config->access_log);
@@ -118,6 +120,7 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"public_url: relay.example.org", "relay.yaml:1: public_url: \"relay.example.org\": must begin with https:// or http://"},
         {"base_domain: a..b", "relay.yaml:1: base_domain: "},
         {"log_level: loud", "relay.yaml:1: log_level: \"loud\" is none of trace, debug, info, warn, error"},
+        {"tls_min_version: 1.1", "relay.yaml:1: tls_min_version: \"1.1\" is none of 1.2, 1.3"},
         {"log_format: xml", "relay.yaml:1: log_format: \"xml\" is none of key_value, json"},
         {"access_log: maybe", "relay.yaml:1: access_log: \"maybe\" is none of true, false, yes, no, on, off"},
         {"offline_grace: 5", "relay.yaml:1: offline_grace: \"5\" is no duration: a unit is missing (write 30s, 1m30s or 500ms)"},

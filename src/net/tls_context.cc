@@ -50,6 +50,7 @@ SslContext new_context(const SSL_METHOD* method) {
     // TLS 1.2 with forward secrecy and AEAD only; AES-128 before AES-256: as strong here, cheaper.
     SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!kRSA");
     SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+    SSL_CTX_set1_groups_list(context.get(), "X25519:P-256:P-384");
     return context;
 }
 
@@ -58,6 +59,7 @@ SslContext new_context(const SSL_METHOD* method) {
 // ---- ServerTls
 
 struct ServerTls::Impl {
+    std::shared_ptr<TicketKeys> ticket_keys;  // outlives the contexts
     std::vector<SslContext> contexts;  // [0] is the default
     SslContext identity;
     std::unordered_map<std::string, SSL_CTX*> by_name;
@@ -125,12 +127,14 @@ ServerTls::ServerTls() : impl_(std::make_unique<Impl>()) {}
 ServerTls::~ServerTls() = default;
 
 Result<std::shared_ptr<const ServerTls>> ServerTls::make(const std::vector<Certificate>& certificates,
-                                                         const Certificate* identity) {
+                                                         const Certificate* identity, ServerTlsSettings settings) {
     if (certificates.empty()) return fail(Errc::invalid_argument, "no certificate");
     const std::shared_ptr<ServerTls> result(new ServerTls);
     Impl& impl = *result->impl_;
+    impl.ticket_keys = settings.ticket_keys ? std::move(settings.ticket_keys) : std::make_shared<TicketKeys>();
     const auto add = [&](const Certificate& certificate) -> Result<SslContext> {
         SslContext context = new_context(TLS_server_method());
+        SSL_CTX_set_min_proto_version(context.get(), static_cast<int>(settings.min_version));
         if (auto used = use_certificate(*context, certificate); !used) return std::unexpected(used.error());
         SSL_CTX_set_client_hello_cb(context.get(), Impl::on_client_hello, &impl);
         SSL_CTX_set_tlsext_servername_callback(context.get(), Impl::on_server_name);
@@ -142,6 +146,7 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::make(const std::vector<Certi
         SSL_CTX_set_session_id_context(context.get(), reinterpret_cast<const unsigned char*>(kSessionContext.data()),
                                        kSessionContext.size());
         SSL_CTX_set_num_tickets(context.get(), 1);
+        impl.ticket_keys->serve(*context);
         return context;
     };
     for (const Certificate& certificate : certificates) {

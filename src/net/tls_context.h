@@ -8,8 +8,15 @@
 
 #include "base/result.h"
 #include "net/certificate.h"
+#include "net/ticket_keys.h"
+#include "wire/tls_version.h"
 
 namespace sallyport {
+
+struct ServerTlsSettings {
+    TlsVersion min_version = TlsVersion::tls1_2;  // of visitors
+    std::shared_ptr<TicketKeys> ticket_keys{};    // null: keys of its own
+};
 
 // What servers present. Visitors get the certificate that fits their SNI, else the first. A ClientHello whose ALPN names
 // "sallyport/1" is answered with the identity's certificate.
@@ -17,7 +24,7 @@ class ServerTls : public std::enable_shared_from_this<ServerTls> {
 public:
     // Empty `certificates` is refused. ALPN offered to visitors: "h2", then "http/1.1".
     static Result<std::shared_ptr<const ServerTls>> make(const std::vector<Certificate>& certificates,
-                                                          const Certificate* identity);
+                                                          const Certificate* identity, ServerTlsSettings settings = {});
     Ssl new_ssl() const;  // in accept state; keeps this alive
 
     ~ServerTls();

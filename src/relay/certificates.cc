@@ -34,7 +34,7 @@ Result<std::shared_ptr<const ServerTls>> Certificates::configure(const RelayConf
     if (config.certificates.empty()) {
         std::vector<std::string> names = own_names(config);
         add_names(names, hostnames);
-        auto tls = sign(std::move(names));
+        auto tls = sign(std::move(names), config.tls_min_version);
         if (tls) self_signed_ = true;
         return tls;
     }
@@ -44,7 +44,7 @@ Result<std::shared_ptr<const ServerTls>> Certificates::configure(const RelayConf
         if (!certificate) return std::unexpected(certificate.error());
         loaded.push_back(std::move(*certificate));
     }
-    auto tls = ServerTls::make(loaded, &identity_);
+    auto tls = ServerTls::make(loaded, &identity_, settings(config.tls_min_version));
     if (tls) self_signed_ = false;
     return tls;
 }
@@ -54,14 +54,16 @@ Result<std::shared_ptr<const ServerTls>> Certificates::follow(const std::vector<
     std::vector<std::string> names = covered_;
     add_names(names, hostnames);
     if (names.size() == covered_.size()) return nullptr;
-    return sign(std::move(names));
+    return sign(std::move(names), min_version_);
 }
 
-Result<std::shared_ptr<const ServerTls>> Certificates::sign(std::vector<std::string> names) {
+Result<std::shared_ptr<const ServerTls>> Certificates::sign(std::vector<std::string> names, TlsVersion min_version) {
     auto certificate = load_or_make_self_signed(state_dir_, names);
     if (!certificate) return std::unexpected(certificate.error());
-    auto tls = ServerTls::make({*certificate}, &identity_);
-    if (tls) covered_ = std::move(names);
+    auto tls = ServerTls::make({*certificate}, &identity_, settings(min_version));
+    if (!tls) return tls;
+    covered_ = std::move(names);
+    min_version_ = min_version;
     return tls;
 }
 

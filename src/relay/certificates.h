@@ -32,13 +32,16 @@ public:
 private:
     Certificates(std::filesystem::path state_dir, Certificate identity, std::string pin)
         : state_dir_(std::move(state_dir)), identity_(std::move(identity)), pin_(std::move(pin)) {}
-    Result<std::shared_ptr<const ServerTls>> sign(std::vector<std::string> names);
+    Result<std::shared_ptr<const ServerTls>> sign(std::vector<std::string> names, TlsVersion min_version);
+    ServerTlsSettings settings(TlsVersion min_version) const { return {min_version, ticket_keys_}; }
 
     std::filesystem::path state_dir_;
     Certificate identity_;
     std::string pin_;
+    std::shared_ptr<TicketKeys> ticket_keys_ = std::make_shared<TicketKeys>();  // of this process: a reload keeps them
     bool self_signed_ = false;
     std::vector<std::string> covered_;    // by the self-signed certificate
+    TlsVersion min_version_ = TlsVersion::tls1_2;  // with the self-signed certificate
 };
 
 }  // namespace sallyport::relay
