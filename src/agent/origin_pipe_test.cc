@@ -63,6 +63,7 @@ public:
     void close() override { events_.emplace_back("close"); }
     void abort() override { events_.emplace_back("abort"); }
     const SocketAddress& peer_address() const override { return address_; }
+    void name_peer(const SocketAddress&) override {}
     const SocketAddress& local_address() const override { return address_; }
     void receive(std::string text) {
         ASSERT_FALSE(paused);

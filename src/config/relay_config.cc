@@ -1,5 +1,6 @@
 #include "config/relay_config.h"
 
+#include <algorithm>
 #include <array>
 
 #include "config/keys.h"
@@ -14,6 +15,9 @@ constexpr std::array kKeys = {
     KeyInfo{"state_dir", "DIR", "where database, keys and the admin socket are (default: /var/lib/sallyport, else the XDG state folder)"},
     KeyInfo{"https_listen", "ADDR:PORT", "where visitors and agents connect (default :443)"},
     KeyInfo{"http_listen", "ADDR:PORT", "redirects to https; or off (default :80)"},
+    KeyInfo{"plain_listen", "LIST", "addresses for HTTP from a proxy in front; or off (default off)"},
+    KeyInfo{"trusted_proxies", "LIST", "addresses and networks of proxies that say who a visitor is (default: loopback, for plain_listen on loopback)"},
+    KeyInfo{"proxy_protocol", "LIST", "where trusted proxies begin with a PROXY header: https, plain (default: nowhere)"},
     KeyInfo{"metrics_listen", "ADDR:PORT", "Prometheus metrics; or off (default 127.0.0.1:9464)"},
     KeyInfo{"public_url", "URL", "how agents reach this relay, like https://relay.example.org"},
     KeyInfo{"base_domain", "DOMAIN", "agent NAME gets the hostname NAME.DOMAIN"},
@@ -76,11 +80,46 @@ void read_networks(Reader& reader, std::string_view key, std::vector<IpNetwork>&
     }
 }
 
+void read_plain_listen(Reader& reader, std::vector<ListenAddress>& out) {
+    for (const Reader::Item& item : reader.read_items("plain_listen")) {
+        const auto text = reader.scalar(item);
+        if (!text) continue;
+        auto address = parse_listen_or_off(*text);
+        if (!address) reader.refuse(item, address.error().detail);
+        else if (*address) out.push_back(std::move(**address));
+    }
+}
+
+void read_proxy_protocol(Reader& reader, RelayConfig& config) {
+    for (const Reader::Item& item : reader.read_items("proxy_protocol")) {
+        const auto text = reader.scalar(item);
+        if (!text) continue;
+        if (*text == "https") config.proxy_header_on_https = true;
+        else if (*text == "plain") config.proxy_header_on_plain = true;
+        else reader.refuse(item, "\"" + std::string(*text) + "\" is no listener that takes PROXY headers (https or plain)");
+    }
+}
+
+// Whoever is on the network must not be able to say who he is, so nobody is trusted by default but programs on this machine.
+void read_proxies(Reader& reader, RelayConfig& config) {
+    read_plain_listen(reader, config.plain_listen);
+    read_networks(reader, "trusted_proxies", config.trusted_proxies);
+    read_proxy_protocol(reader, config);
+    config.proxies_on_https = reader.is_set("trusted_proxies");
+    const bool open = !std::ranges::all_of(config.plain_listen, &ListenAddress::is_loopback);
+    if (open || config.proxy_header_on_https)
+        reader.require("trusted_proxies", open ? "who may connect to plain_listen and is believed who a visitor is"
+                                               : "who may send PROXY headers to https_listen");
+    if (!config.proxies_on_https && !config.plain_listen.empty())
+        for (const std::string_view loopback : {"127.0.0.0/8", "::1"}) config.trusted_proxies.push_back(*IpNetwork::parse(loopback));
+}
+
 void read_all(Reader& reader, RelayConfig& config) {
     using namespace std::chrono_literals;
     reader.read_path("state_dir", config.state_dir);
     reader.read_value("https_listen", config.https_listen, parse_listen_address);
     reader.read_value("http_listen", config.http_listen, parse_listen_or_off);
+    read_proxies(reader, config);
     reader.read_value("metrics_listen", config.metrics_listen, parse_listen_or_off);
     reader.read_parsed("public_url", config.public_url, parse_public_url);
     std::optional<std::string> base_domain;

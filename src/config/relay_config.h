@@ -28,6 +28,12 @@ struct RelayConfig {
     std::filesystem::path state_dir;                                    // always set
     ListenAddress https_listen{"", 443};
     std::optional<ListenAddress> http_listen = ListenAddress{"", 80};   // redirects to https; unset: off
+    std::vector<ListenAddress> plain_listen{};                          // HTTP for a proxy in front; empty: off
+    // Whom we believe who a visitor is. Empty only if neither plain_listen nor proxy_protocol is used.
+    std::vector<IpNetwork> trusted_proxies{};
+    bool proxies_on_https = false;        // trusted_proxies is set: they are believed on https_listen too
+    bool proxy_header_on_https = false;   // proxy_protocol
+    bool proxy_header_on_plain = false;
     std::optional<ListenAddress> metrics_listen = ListenAddress{"127.0.0.1", 9464};  // unset: off
     std::optional<Url> public_url{};                                    // where agents reach this relay; goes into enrolment codes
     std::string base_domain{};                                          // "agent add home" gives home.<base_domain>; "" is: none

@@ -128,6 +128,12 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"max_buffered: 500KiB", "relay.yaml:1: max_buffered: \"500KiB\" is outside of 1MiB to 64TiB"},
         {"max_buffered: 1XB", "relay.yaml:1: max_buffered: "},
         {"unlimited_addresses: [10.0.0.1/24]", "relay.yaml:1: unlimited_addresses[0]: "},
+        {"plain_listen: 8080", "relay.yaml:1: plain_listen: "},
+        {"plain_listen: [\"127.0.0.1:8080\", nowhere]", "relay.yaml:1: plain_listen[1]: "},
+        {"plain_listen: :8080", "relay.yaml: trusted_proxies: missing: who may connect to plain_listen and is believed who a visitor is (set it*TRUSTED_PROXIES)"},
+        {"proxy_protocol: [https]", "relay.yaml: trusted_proxies: missing: who may send PROXY headers to https_listen (set it*TRUSTED_PROXIES)"},
+        {"proxy_protocol: [http]", "relay.yaml:1: proxy_protocol[0]: \"http\" is no listener that takes PROXY headers (https or plain)"},
+        {"trusted_proxies: [10.0.0.1/24]", "relay.yaml:1: trusted_proxies[0]: "},
         {"threads: -1", "relay.yaml:1: threads: \"-1\" is no whole number from 0 to 256"},
         {"threads: 257", "relay.yaml:1: threads: \"257\" is no whole number from 0 to 256"},
         {"threads: 1.5", "relay.yaml:1: threads: \"1.5\" is no whole number from 0 to 256"},
@@ -152,6 +158,23 @@ TEST(RelayConfig, NamesFileLineAndKey) {
             EXPECT_THAT(config.error().detail, testing::EndsWith(row.error.substr(star + 1)));
         }
     }
+}
+
+TEST(RelayConfig, TrustsLoopbackOnlyWhereThePlainListenerIsThere) {
+    const auto plain = load_relay_config(file("plain_listen: 127.0.0.1:8080"));
+    ASSERT_TRUE(plain) << plain.error().detail;
+    ASSERT_EQ(plain->plain_listen.size(), 1u);
+    EXPECT_EQ(plain->trusted_proxies.size(), 2u);
+    EXPECT_FALSE(plain->proxies_on_https);
+    const auto none = load_relay_config(file("plain_listen: off"));
+    ASSERT_TRUE(none);
+    EXPECT_TRUE(none->plain_listen.empty());
+    EXPECT_TRUE(none->trusted_proxies.empty());
+    const auto open = load_relay_config(file("plain_listen: [\":8080\", \"[::1]:8081\"]\ntrusted_proxies: 10.0.0.2\nproxy_protocol: [https, plain]"));
+    ASSERT_TRUE(open) << open.error().detail;
+    EXPECT_EQ(open->plain_listen.size(), 2u);
+    EXPECT_EQ(open->trusted_proxies, std::vector{*IpNetwork::parse("10.0.0.2")});
+    EXPECT_TRUE(open->proxies_on_https && open->proxy_header_on_https && open->proxy_header_on_plain);
 }
 
 TEST(RelayConfig, NamesVariableAndFlag) {

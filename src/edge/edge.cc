@@ -8,6 +8,7 @@
 #include "edge/http2_connection.h"
 #include "edge/local_exchange.h"
 #include "edge/proxy_exchange.h"
+#include "edge/proxy_header_intake.h"
 #include "edge/redirect_exchange.h"
 #include "edge/tls_arrival.h"
 #include "edge/visitor_intake.h"
@@ -23,10 +24,18 @@ struct Edge::Impl final : EdgeContext::Owner {
         : context(*this, loop, origins, door, log, std::move(settings)),
           limits(shared_limits ? std::move(shared_limits) : VisitorLimits::make({})),
           intake(loop, context.metrics, context.settings.hello_deadline,
-                 [this](Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
-                     sort_by_name(std::move(connection), std::move(octets), hello, std::move(visit));
+                 [this](Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry) {
+                     sort_by_name(std::move(connection), std::move(octets), hello, std::move(entry));
                  }),
-          tcp_ports(context, [this](const SocketAddress& peer, VisitorLimits::Kind kind) { return admit(peer, kind); }) {}
+          https_headers(loop, context.metrics, context.settings.hello_deadline,
+                        [this](Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
+                            if (believe(header, entry)) intake.take(std::move(connection), std::move(octets), std::move(entry));
+                        }),
+          plain_headers(loop, context.metrics, context.settings.hello_deadline,
+                        [this](Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
+                            if (believe(header, entry)) begin_plain(std::move(connection), std::move(octets), std::move(entry));
+                        }),
+          tcp_ports(context, [this](const SocketAddress& peer, VisitorLimits::Kind kind) { return admit(peer, kind, From::visitor); }) {}
 
     ~Impl() {
         acceptors.clear();
@@ -40,52 +49,101 @@ struct Edge::Impl final : EdgeContext::Owner {
                                [this](const Error&) { context.metrics.accept_failures.add(); }, spare);
     }
 
-    // For visitors: within their limits, or closed before anything is read.
-    template <class Take>
-    void listen_within_limits(Descriptor listener, VisitorLimits::Kind kind, Take take) {
-        listen(std::move(listener), [this, kind, take = std::move(take)](Descriptor connection, const SocketAddress& peer) {
-            if (auto visit = admit(peer, kind)) take(std::move(connection), std::move(*visit));
-        });
-    }
-
-    std::optional<Visit> admit(const SocketAddress& peer, VisitorLimits::Kind kind) {
+    // Counts it, or says no: it is closed then, before anything is read.
+    enum class From { visitor, proxy };
+    std::optional<Visit> admit(const SocketAddress& peer, VisitorLimits::Kind kind, From from) {
         context.metrics.accepted.add();
-        if (auto visit = limits->admit(peer, kind, context.loop.now())) return std::move(*visit);
-        context.metrics.handshakes_refused[static_cast<std::size_t>(HandshakeRefusal::overload)].add();
+        auto visit = from == From::proxy ? limits->admit_proxy(peer, kind, context.loop.now()) : limits->admit(peer, kind, context.loop.now());
+        if (visit) return std::move(*visit);
+        refused(HandshakeRefusal::overload);
         return std::nullopt;
     }
 
-    void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello, Visit visit) {
+    void refused(HandshakeRefusal reason) { context.metrics.handshakes_refused[static_cast<std::size_t>(reason)].add(); }
+
+    bool is_trusted_proxy(const SocketAddress& peer) const {
+        if (context.settings.trusted_proxies.empty()) return false;
+        const auto address = parse_ip_address(peer.ip());
+        return address && contains(context.settings.trusted_proxies, *address);
+    }
+
+    void arrive_at_https(Descriptor connection, const SocketAddress& peer) {
+        const bool proxy = context.settings.proxies_on_https && is_trusted_proxy(peer);
+        auto visit = admit(peer, VisitorLimits::Kind::tls, proxy ? From::proxy : From::visitor);
+        if (!visit) return;
+        VisitorEntry entry{.visit = std::move(*visit), .trust = {.visitor = proxy, .scheme = proxy}};
+        if (proxy && context.settings.proxy_header_on_https) return https_headers.take(std::move(connection), std::move(entry));
+        intake.take(std::move(connection), {}, std::move(entry));
+    }
+
+    void arrive_at_plain(Descriptor connection, const SocketAddress& peer) {
+        if (!is_trusted_proxy(peer)) {
+            context.metrics.accepted.add();
+            return refused(HandshakeRefusal::untrusted_proxy);
+        }
+        auto visit = admit(peer, VisitorLimits::Kind::plain, From::proxy);
+        if (!visit) return;
+        VisitorEntry entry{.visit = std::move(*visit), .trust = {.visitor = true, .scheme = true, .unsaid = Scheme::http}};
+        if (context.settings.proxy_header_on_plain) return plain_headers.take(std::move(connection), std::move(entry));
+        begin_plain(std::move(connection), {}, std::move(entry));
+    }
+
+    // From here on the connection is its source's, whose own fields are believed only if it is a trusted proxy itself.
+    bool believe(const ProxyHeader& header, VisitorEntry& entry) {
+        if (!header.connection) return true;
+        const ProxyEndpoint& source = header.connection->source;
+        const auto address = SocketAddress::parse(source.ip, source.port);
+        if (!address) {
+            refused(HandshakeRefusal::proxy_header);
+            return false;
+        }
+        entry.named = *address;
+        entry.trust.visitor = is_trusted_proxy(*address);
+        if (entry.trust.visitor || entry.visit.name(*address, context.loop.now())) return true;
+        refused(HandshakeRefusal::overload);
+        return false;
+    }
+
+    void begin_plain(Descriptor descriptor, std::string octets, VisitorEntry entry) {
+        if (context.hurried) return;
+        auto transport = make_plain_transport(context.loop, std::move(descriptor), std::move(octets));
+        if (entry.named) transport->name_peer(*entry.named);
+        auto& connection = add<Http1Connection>(std::move(entry), context, std::move(transport));
+        connection.start(std::make_unique<ProxyExchange>(context, connection));
+    }
+
+    void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry) {
         const std::string_view agent = context.routes->agent_for_server_name(hello.server_name);
         Edge* home = agent.empty() || !choose_edge ? nullptr : choose_edge(agent);
         if (!home || home->impl_.get() == this)
-            return begin_tls(std::move(connection), std::move(octets), hello.server_name, std::move(visit));
+            return begin_tls(std::move(connection), std::move(octets), hello.server_name, std::move(entry));
         context.metrics.handed_over.add();
         home->loop().post([home, connection = std::move(connection), octets = std::move(octets), name = hello.server_name,
-                           visit = std::move(visit)]() mutable {
-            home->impl_->begin_tls(std::move(connection), std::move(octets), std::move(name), std::move(visit));
+                           entry = std::move(entry)]() mutable {
+            home->impl_->begin_tls(std::move(connection), std::move(octets), std::move(name), std::move(entry));
         });
     }
 
-    void begin_tls(Descriptor descriptor, std::string octets, std::string server_name, Visit visit) {
+    void begin_tls(Descriptor descriptor, std::string octets, std::string server_name, VisitorEntry entry) {
         if (!tls || context.hurried) return;
         auto transport = TlsTransport::make(context.loop, std::move(descriptor), tls->new_ssl(), std::move(octets));
-        auto& arrival = add<TlsArrival>(std::move(visit), context, std::move(transport), std::move(server_name),
-                                        [this](std::unique_ptr<TlsTransport> arrived, std::string name, Visit counted) {
-                                            begin_http(std::move(arrived), std::move(name), std::move(counted));
+        if (entry.named) transport->name_peer(*entry.named);
+        auto& arrival = add<TlsArrival>(std::move(entry), context, std::move(transport), std::move(server_name),
+                                        [this](std::unique_ptr<TlsTransport> arrived, std::string name, VisitorEntry arrived_as) {
+                                            begin_http(std::move(arrived), std::move(name), std::move(arrived_as));
                                         });
         arrival.start();
     }
 
-    void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name, Visit visit) {
+    void begin_http(std::unique_ptr<TlsTransport> transport, std::string server_name, VisitorEntry entry) {
         TlsTransport& held = *transport;
         if (transport->alpn() == "h2") {
-            auto& connection = add<Http2Connection>(std::move(visit), context, std::move(transport), make_proxy);
+            auto& connection = add<Http2Connection>(std::move(entry), context, std::move(transport), make_proxy);
             connection.start(&held, std::move(server_name));
             if (context.draining) connection.drain_gently();
             return;
         }
-        auto& connection = add<Http1Connection>(std::move(visit), context, std::move(transport));
+        auto& connection = add<Http1Connection>(std::move(entry), context, std::move(transport));
         connection.start(std::make_unique<ProxyExchange>(context, connection), &held, std::move(server_name));
     }
 
@@ -94,10 +152,11 @@ struct Edge::Impl final : EdgeContext::Owner {
     }
 
     template <class Connection, class... Arguments>
-    Connection& add(Visit visit, Arguments&&... arguments) {
+    Connection& add(VisitorEntry entry, Arguments&&... arguments) {
         auto made = std::make_unique<Connection>(std::forward<Arguments>(arguments)...);
         Connection& connection = *made;
-        connection.visit = std::move(visit);
+        connection.visit = std::move(entry.visit);
+        connection.trust = entry.trust;
         connection.place = connections.size();
         connections.push_back(std::move(made));
         return connection;
@@ -119,6 +178,8 @@ struct Edge::Impl final : EdgeContext::Owner {
     std::shared_ptr<const ServerTls> tls;
     ChooseEdge choose_edge;
     VisitorIntake intake;
+    ProxyHeaderIntake https_headers;
+    ProxyHeaderIntake plain_headers;
     std::list<Acceptor> acceptors;  // they stay where they are
     TcpPorts tcp_ports;
     std::vector<std::unique_ptr<VisitorConnection>> connections;
@@ -148,6 +209,8 @@ void Edge::set_tcp_ports(const std::vector<TcpPort>& ports) {
 void Edge::set_settings(EdgeSettings settings) {
     impl_->context.access_log.enable(settings.access_log);
     impl_->intake.set_deadline(settings.hello_deadline);
+    impl_->https_headers.set_deadline(settings.hello_deadline);
+    impl_->plain_headers.set_deadline(settings.hello_deadline);
     impl_->context.settings = std::move(settings);
 }
 
@@ -155,19 +218,25 @@ void Edge::set_password_checker(PasswordChecker& passwords) { impl_->context.pas
 
 void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
     impl_->choose_edge = std::move(choose_edge);
-    impl_->listen_within_limits(std::move(listener), VisitorLimits::Kind::tls,
-                                [impl = impl_.get()](Descriptor connection, VisitorLimits::Visit visit) {
-                                    impl->intake.take(std::move(connection), std::move(visit));
-                                });
+    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor connection, const SocketAddress& peer) {
+        impl->arrive_at_https(std::move(connection), peer);
+    });
+}
+
+void Edge::listen_plain(Descriptor listener) {
+    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor connection, const SocketAddress& peer) {
+        impl->arrive_at_plain(std::move(connection), peer);
+    });
 }
 
 void Edge::listen_redirect(Descriptor listener) {
-    impl_->listen_within_limits(std::move(listener), VisitorLimits::Kind::plain,
-                                [impl = impl_.get()](Descriptor descriptor, VisitorLimits::Visit visit) {
-                                    auto& connection = impl->add<Http1Connection>(
-                                        std::move(visit), impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
-                                    connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
-                                });
+    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor descriptor, const SocketAddress& peer) {
+        auto visit = impl->admit(peer, VisitorLimits::Kind::plain, Impl::From::visitor);
+        if (!visit) return;
+        auto& connection = impl->add<Http1Connection>(VisitorEntry{.visit = std::move(*visit)}, impl->context,
+                                                      make_plain_transport(impl->context.loop, std::move(descriptor)));
+        connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
+    });
 }
 
 // With a descriptor to spare, so that the relay's own people get in when visitors have used up all others.
@@ -177,7 +246,7 @@ void Edge::listen_local(Descriptor listener, LocalHandler& handler) {
         [impl = impl_.get(), &handler](Descriptor descriptor, const SocketAddress&) {
             impl->context.metrics.accepted.add();
             auto& connection = impl->add<Http1Connection>(
-                VisitorLimits::Visit{}, impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
+                VisitorEntry{}, impl->context, make_plain_transport(impl->context.loop, std::move(descriptor)));
             connection.start(std::make_unique<LocalExchange>(impl->context, connection, handler));
         },
         Acceptor::Spare::one);
@@ -192,11 +261,16 @@ void Edge::drain(Drain how) {
         return;
     }
     impl_->context.hurried = true;
+    impl_->https_headers.close_all();
+    impl_->plain_headers.close_all();
     impl_->intake.close_all();
     for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();
 }
 
-std::size_t Edge::open_connections() const { return impl_->connections.size() + impl_->intake.size() + impl_->tcp_ports.open_connections(); }
+std::size_t Edge::open_connections() const {
+    return impl_->connections.size() + impl_->intake.size() + impl_->https_headers.size() + impl_->plain_headers.size() +
+           impl_->tcp_ports.open_connections();
+}
 const EdgeMetrics& Edge::metrics() const { return impl_->context.metrics; }
 Loop& Edge::loop() { return impl_->context.loop; }
 

@@ -46,6 +46,8 @@ public:
 
     // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});
+    // HTTP/1.1 without TLS, from settings.trusted_proxies only.
+    void listen_plain(Descriptor listener);
     void listen_redirect(Descriptor listener);                      // http -> https, same host and path
     void listen_local(Descriptor listener, LocalHandler& handler);  // admin, metrics: no TLS, no routes
 

@@ -48,6 +48,7 @@ struct FakeTransport final : Transport {
         cut();
     }
     const SocketAddress& peer_address() const override { return peer; }
+    void name_peer(const SocketAddress& named) override { peer = named; }
     const SocketAddress& local_address() const override { return local; }
 
     std::shared_ptr<Record> record;
@@ -193,7 +194,7 @@ struct FakeDoor final : TunnelDoor {
         }
         FakeDoor& door;
     };
-    std::unique_ptr<Admission> judge(const RequestHead&, TlsTransport*, const SocketAddress&) override {
+    std::unique_ptr<Admission> judge(const RequestHead&, TlsTransport*, Scheme) override {
         ++asked;
         return opens ? std::make_unique<FakeAdmission>(*this) : nullptr;
     }

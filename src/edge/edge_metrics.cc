@@ -12,6 +12,8 @@ std::string_view name_of(HandshakeRefusal reason) {
         case HandshakeRefusal::tls_failed: return "tls_failed";
         case HandshakeRefusal::gone: return "gone";
         case HandshakeRefusal::overload: return "overload";
+        case HandshakeRefusal::untrusted_proxy: return "untrusted_proxy";
+        case HandshakeRefusal::proxy_header: return "proxy_header";
     }
     return "";
 }

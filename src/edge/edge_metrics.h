@@ -36,8 +36,19 @@ struct TcpRouteCounters {
 };
 
 // Why a connection never came to a request.
-enum class HandshakeRefusal : std::uint8_t { plain_http, not_tls, malformed, too_large, timeout, tls_failed, gone, overload };
-inline constexpr std::size_t kHandshakeRefusals = 8;
+enum class HandshakeRefusal : std::uint8_t {
+    plain_http,
+    not_tls,
+    malformed,
+    too_large,
+    timeout,
+    tls_failed,
+    gone,
+    overload,
+    untrusted_proxy,  // on the plain listener, and not one of trusted_proxies
+    proxy_header,     // from a trusted proxy: malformed, or none
+};
+inline constexpr std::size_t kHandshakeRefusals = 10;
 std::string_view name_of(HandshakeRefusal reason);
 
 // Why a route's policy let a request not through.

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "wire/ip_network.h"
 
 namespace sallyport {
 
@@ -19,6 +22,12 @@ struct EdgeSettings {
     Milliseconds last_linger{300};            // the same once everything is to end: nobody waits longer for those who hold a connection open
     Milliseconds offline_grace{5'000};        // how long a request waits for an agent that isn't connected
     Milliseconds permit_wait{2'000};          // how long it waits where concurrency_limit is reached
+
+    // Who may connect to the plain listener, and over whom forwarded fields are read (believed_visitor.h).
+    std::vector<IpNetwork> trusted_proxies;
+    bool proxies_on_https = false;       // they are believed on the https listener too
+    bool proxy_header_on_https = false;  // and put a PROXY header in front there,
+    bool proxy_header_on_plain = false;  // or here
 
     std::uint16_t public_https_port = 443;    // where the redirect listener sends visitors
     bool access_log = true;

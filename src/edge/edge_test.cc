@@ -367,5 +367,104 @@ TEST_F(EdgeTest, LeavesNothingBehindWhenItGoes) {
     run_until([&] { return sink.over(); });
 }
 
+// ---- The plain listener
+
+class PlainEdgeTest : public EdgeTest {
+protected:
+    void open_plain(std::string_view trusted, EdgeSettings settings = {}, VisitorBounds bounds = {}) {
+        settings.trusted_proxies = {*IpNetwork::parse(trusted)};
+        open(std::move(settings), limits = VisitorLimits::make(std::move(bounds)));
+        Descriptor listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0)).value();
+        address = SocketAddress::local_of(listener.get());
+        edge->listen_plain(std::move(listener));
+    }
+    TransportPtr connect(Sink& to) {
+        auto transport = make_plain_transport(loop, dial());
+        transport->set_owner(&to);
+        loop.turn(10ms);
+        return transport;
+    }
+    std::string request(std::string_view fields) { return "GET / HTTP/1.1\r\nHost: home.example\r\n" + std::string(fields) + "\r\n"; }
+    void answer(std::size_t place) { origins.opened[place]->say("HTTP/1.1 204 No Content\r\n\r\n"); }
+    std::shared_ptr<VisitorLimits> limits;
+};
+
+TEST_F(PlainEdgeTest, ClosesWhoIsNoTrustedProxy) {
+    open_plain("192.0.2.1");
+    const auto stranger = connect(sink);
+    run_until([&] { return sink.over(); });
+    EXPECT_EQ(refused(HandshakeRefusal::untrusted_proxy), 1u);
+    EXPECT_EQ(limits->connections(), 0u);
+}
+
+TEST_F(PlainEdgeTest, KeepsStreamsOfOneVisitorFromTheNextOnTheSameConnection) {
+    open_plain("127.0.0.1");
+    const auto proxy = connect(sink);
+    const auto ask = [&](std::string_view visitor_address) {
+        sink.received.clear();
+        for (const auto& origin : origins.opened) origin->received.clear();
+        proxy->send(as_octets(request("X-Forwarded-For: " + std::string(visitor_address) + "\r\n")));
+        run_until([&] { return !origins.opened.empty() && !origins.opened.back()->received.empty(); });
+        answer(origins.opened.size() - 1);
+        run_until([&] { return sink.received.ends_with("\r\n\r\n"); });
+    };
+    ask("192.0.2.1");
+    ask("192.0.2.1");
+    EXPECT_EQ(origins.opened.size(), 1u);
+    EXPECT_THAT(origins.opened[0]->request.forwarded, StartsWith("for=192.0.2.1;proto=http"));
+    ask("192.0.2.2");
+    EXPECT_EQ(origins.opened.size(), 2u);
+    EXPECT_THAT(origins.opened[1]->request.forwarded, StartsWith("for=192.0.2.2;proto=http"));
+}
+
+TEST_F(PlainEdgeTest, CountsRequestsForTheVisitorAndNothingForTheProxy) {
+    open_plain("127.0.0.1", {}, {.address_connections = 1});
+    Sink other_sink;
+    Sink third_sink;
+    const auto first = connect(sink);
+    const auto second = connect(other_sink);
+    const auto third = connect(third_sink);
+    first->send(as_octets(request("X-Forwarded-For: 192.0.2.1\r\n")));
+    run_until([&] { return origins.opened.size() == 1; });
+    second->send(as_octets(request("X-Forwarded-For: 192.0.2.1\r\n")));
+    run_until([&] { return other_sink.received.starts_with("HTTP/1.1 503"); });
+    third->send(as_octets(request("X-Forwarded-For: 192.0.2.2\r\n")));
+    run_until([&] { return origins.opened.size() == 2; });
+    EXPECT_EQ(limits->refused(VisitorLimit::address_connections), 1u);
+    answer(0);
+    run_until([&] { return sink.received.starts_with("HTTP/1.1 204"); });
+    other_sink.received.clear();
+    second->send(as_octets(request("X-Forwarded-For: 192.0.2.1\r\n")));
+    run_until([&] { return origins.opened.size() == 3; });
+}
+
+TEST_F(PlainEdgeTest, GivesAProxyHeaderItsTime) {
+    EdgeSettings settings;
+    settings.proxy_header_on_plain = true;
+    settings.hello_deadline = 50ms;
+    open_plain("127.0.0.1", settings);
+    const auto proxy = connect(sink);
+    proxy->send(as_octets("PROXY TCP4 192.0.2."));
+    run_until([&] { return sink.over(); });
+    EXPECT_EQ(refused(HandshakeRefusal::timeout), 1u);
+    EXPECT_EQ(limits->connections(), 0u);
+}
+
+TEST_F(PlainEdgeTest, HoldsTheSourceOfAProxyHeaderToTheLimitsOfItsAddress) {
+    EdgeSettings settings;
+    settings.proxy_header_on_plain = true;
+    open_plain("127.0.0.1", settings, {.address_connections = 1});
+    Sink other_sink;
+    const auto first = connect(sink);
+    first->send(as_octets("PROXY TCP4 192.0.2.1 198.51.100.1 1 2\r\n" + request("")));
+    run_until([&] { return origins.opened.size() == 1; });
+    EXPECT_THAT(origins.opened[0]->request.forwarded, StartsWith("for=\"192.0.2.1:1\""));
+    const auto second = connect(other_sink);
+    second->send(as_octets("PROXY TCP4 192.0.2.1 198.51.100.1 2 2\r\n"));
+    run_until([&] { return other_sink.over(); });
+    EXPECT_EQ(refused(HandshakeRefusal::overload), 1u);
+    EXPECT_EQ(limits->connections(), 1u);
+}
+
 }  // namespace
 }  // namespace sallyport

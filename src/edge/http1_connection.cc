@@ -70,7 +70,7 @@ void Http1Connection::on_receive_end() {
     input_ended_ = true;
     switch (state_) {
         case State::serving:
-            if (tls_) return give_up();
+            if (tls_ || trust.scheme) return give_up();
             if (content_.done()) return;
             exchange_->on_content();
             if (state_ == State::serving && !content_.done() && input_.empty()) give_up();
@@ -359,6 +359,9 @@ void Http1Connection::try_to_end_raw() {
 void Http1Connection::hand_over(std::unique_ptr<TunnelDoor::Admission> admission) {
     transport_->set_owner(nullptr);
     if (paused_) transport_->resume_receive();
+    if (!named_ip_.empty())
+        if (const auto named = SocketAddress::parse(named_ip_, 0)) transport_->name_peer(*named);
+    guest_ = {};
     std::string received(input_.text());
     in_request_ = false;
     counters_ = nullptr;

@@ -3,8 +3,8 @@
 //
 // Pipelined requests wait in a bounded buffer (one receive) until the one before is answered; receiving pauses meanwhile.
 // A visitor that ends its direction (FIN): behind a complete request on a plain connection it is still served. Under TLS it
-// counts as gone (close_notify is how browsers leave; no HTTP client half-closes TLS), so that the origin hears of it
-// at once. On an upgraded connection the end is passed on, either way.
+// counts as gone (close_notify is how browsers leave; no HTTP client half-closes TLS), and so behind a trusted proxy (a FIN is how
+// proxies pass on that theirs has left), so that the origin hears of it at once. On an upgraded connection the end is passed on, either way.
 // An answer that can't be completed ends with a reset, never with anything that could pass for its end.
 #pragma once
 #include <memory>
@@ -35,6 +35,7 @@ public:
     const std::string& server_name() const override { return server_name_; }
     const SocketAddress& peer() const override { return transport_->peer_address(); }
     const std::string& peer_ip() override;
+    const ProxyTrust& proxy_trust() const override { return trust; }
     TlsTransport* tls() const override { return tls_; }
     VisitorLimits::Visit& visitor_count() override { return visit; }
     OriginPool& origins() override { return origins_; }

@@ -119,6 +119,7 @@ void Http2Request::look_for_stall(TimePoint now) {
 const std::string& Http2Request::server_name() const { return connection_.server_name(); }
 const SocketAddress& Http2Request::peer() const { return connection_.peer(); }
 const std::string& Http2Request::peer_ip() { return connection_.peer_ip(); }
+const ProxyTrust& Http2Request::proxy_trust() const { return connection_.trust; }
 TlsTransport* Http2Request::tls() const { return connection_.tls(); }
 VisitorLimits::Visit& Http2Request::visitor_count() { return connection_.visit; }
 OriginPool& Http2Request::origins() { return connection_.origins(); }

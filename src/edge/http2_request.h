@@ -55,6 +55,7 @@ public:
     const std::string& server_name() const override;
     const SocketAddress& peer() const override;
     const std::string& peer_ip() override;
+    const ProxyTrust& proxy_trust() const override;
     TlsTransport* tls() const override;
     VisitorLimits::Visit& visitor_count() override;
     OriginPool& origins() override;

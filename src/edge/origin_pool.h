@@ -5,6 +5,7 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,10 +21,11 @@ public:
     OriginPool(const OriginPool&) = delete;
     OriginPool& operator=(const OriginPool&) = delete;
 
-    // The live one that was idle for the shortest time; null if there is none to this target.
-    std::unique_ptr<OriginConnection> take(std::string_view agent_id, std::string_view target);
+    // The live one that was idle for the shortest time; null if there is none to this target. `visitor`: whose it is, on a
+    // connection of a proxy that carries the requests of many (VisitorRequest::named_ip); else "".
+    std::unique_ptr<OriginConnection> take(std::string_view agent_id, std::string_view target, std::string_view visitor = {});
     // Its use must have ended (OriginConnection::end_use).
-    void give(std::unique_ptr<OriginConnection> origin);
+    void give(std::unique_ptr<OriginConnection> origin, std::string_view visitor = {});
     // Drops dead ones, and of those idle since before `since` all but the `kept` freshest.
     void trim(TimePoint since, std::size_t kept);
     void clear();
@@ -34,7 +36,11 @@ private:
 
     OriginFarewells& farewells_;
     std::size_t most_;
-    std::vector<std::unique_ptr<OriginConnection>> idle_;  // the longest idle one first
+    struct Idle {
+        std::unique_ptr<OriginConnection> origin;
+        std::string visitor;
+    };
+    std::vector<Idle> idle_;  // the longest idle one first
 };
 
 }  // namespace sallyport

@@ -45,7 +45,8 @@ void ProxyExchange::begin() {
     if (head.form == TargetForm::authority) return fail(problem::kConnectNotOffered);
     upgrading_ = head.wants_upgrade && !head.framing.has_content() && is_websocket_request(head);
     if (upgrading_ && shown_to_door()) return;
-    if (visitor_.visitor_count().in_reserve()) return fail(problem::kTooManyVisitors);
+    if (visitor_.standing() == VisitorRequest::Standing::unknown) return fail(problem::kBadRequest, "the proxy in front names no address");
+    if (visitor_.visitor_count().in_reserve() || visitor_.standing() == VisitorRequest::Standing::too_many) return fail(problem::kTooManyVisitors);
     if (BufferBudget::refuses_new()) return fail(problem::kRelayFull);
     if (!find_route()) return;
     if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
@@ -56,7 +57,7 @@ void ProxyExchange::begin() {
 bool ProxyExchange::shown_to_door() {
     const RequestHead& head = visitor_.request();
     if (head.method != "GET" || head.path() != kTunnelPath) return false;
-    auto admission = visitor_.can_hand_over() ? context_.door.judge(head, visitor_.tls(), visitor_.peer()) : nullptr;
+    auto admission = visitor_.can_hand_over() ? context_.door.judge(head, visitor_.tls(), visitor_.scheme()) : nullptr;
     if (!admission) {
         hide_credentials_of_agent();
         return false;
@@ -118,7 +119,7 @@ bool ProxyExchange::find_route() {
 // ---- The route's policy (route_gate.h), before anything is asked of the agent
 
 void ProxyExchange::judge_by_policy() {
-    if (const auto refusal = judge_request(*route_, visitor_.request(), visitor_.peer_ip())) return refuse(refusal->reason, refusal->told);
+    if (const auto refusal = judge_request(*route_, visitor_.request(), visitor_.visitor_ip())) return refuse(refusal->reason, refusal->told);
     if (route_->policy->basic_auth) return judge_password();
     find_agent();
 }
@@ -131,7 +132,7 @@ void ProxyExchange::judge_password() {
     drop_basic_credentials(head.fields);
     if (need != PasswordNeed::judge) return find_agent();
     if (!context_.passwords) return on_password(PasswordChecker::Verdict::busy);
-    auto [verdict, question] = context_.passwords->ask(context_.loop, *route_->policy->basic_auth, presented, visitor_.peer_ip(),
+    auto [verdict, question] = context_.passwords->ask(context_.loop, *route_->policy->basic_auth, presented, visitor_.visitor_ip(),
                                                        [this](PasswordChecker::Verdict later) { on_password(later); });
     if (!question) return on_password(verdict);
     question_ = std::move(question);
@@ -261,7 +262,7 @@ void ProxyExchange::write_request(ForwardedFields forwarded) {
     RequestHead& head = visitor_.request();
     drop_untrusted_fields(head);
     if (upgrading_) head.fields.add("Upgrade", "websocket");
-    if (forwarded == ForwardedFields::send) add_forwarded_fields(head.fields, visitor_.peer_ip(), head.authority);
+    if (forwarded == ForwardedFields::send) add_forwarded_fields(head.fields, visitor_.visitor_ip(), visitor_.scheme(), head.authority);
     head.fields.add("CDN-Loop", context_.settings.cdn_loop_id);
     if (route_->strip_prefix) strip_prefix(head.target, route_->path_prefix);
     if (route_->policy) route_->policy->request_fields.apply(head.fields);
@@ -282,7 +283,7 @@ void ProxyExchange::write_request(ForwardedFields forwarded) {
 
 bool ProxyExchange::use_kept_origin() {
     kept_ = false;
-    origin_ = visitor_.origins().take(route_->agent_id, route_->target);
+    origin_ = visitor_.origins().take(route_->agent_id, route_->target, visitor_.named_ip());
     if (!origin_) return false;
     const bool fresh = context_.loop.now() - origin_->idle_since() < kSurelyAlive;
     if (fresh || is_idempotent(visitor_.request().method)) return kept_ = true;
@@ -293,9 +294,9 @@ bool ProxyExchange::use_kept_origin() {
 bool ProxyExchange::open_origin() {
     OpenRequest request;
     request.target = route_->target;
-    request.forwarded = format_forwarded({.for_address = visitor_.peer_ip(),
-                                          .for_port = visitor_.peer().port(),
-                                          .proto = "https",
+    request.forwarded = format_forwarded({.for_address = visitor_.visitor_ip(),
+                                          .for_port = visitor_.named_ip().empty() ? std::optional(visitor_.peer().port()) : std::nullopt,
+                                          .proto = std::string(name_of(visitor_.scheme())),
                                           .host = visitor_.request().authority});
     origin_ = std::make_unique<OriginConnection>(route_->agent_id, route_->target);
     Result<StreamPtr> stream = context_.origins.open(route_->agent_id, request, *origin_);
@@ -441,7 +442,7 @@ void ProxyExchange::finish_answer() {
     if (answer_.fields.octets() > kBigHead) answer_ = {};
     const bool complete = sent && origin_->received().empty() && origin_->end() != OriginConnection::End::reset;
     if (complete) origin_->end_use(context_.loop.now());
-    if (complete && reusable_ && !origin_->dead()) visitor_.origins().give(std::move(origin_));
+    if (complete && reusable_ && !origin_->dead()) visitor_.origins().give(std::move(origin_), visitor_.named_ip());
     else drop_origin();
     visitor_.finish(content_.framing().kind == Framing::Kind::chunked ? content_.trailers() : kNoTrailers);
 }
@@ -529,7 +530,7 @@ void ProxyExchange::fail(const Problem& problem, std::string_view detail) {
 }
 
 void ProxyExchange::cancel() {
-    if (origin_ && stage_ != Stage::none) visitor_.visitor_count().note_reset(context_.loop.now());
+    if (origin_ && stage_ != Stage::none) visitor_.note_reset();
     let_go();
 }
 

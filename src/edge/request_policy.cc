@@ -65,9 +65,9 @@ ForwardedFields choose_forwarded_fields(ForwardClientIp choice, const AgentView:
     return target->trusted_networks ? ForwardedFields::refuse : ForwardedFields::omit;
 }
 
-void add_forwarded_fields(FieldSection& fields, std::string_view visitor_ip, std::string_view host) {
+void add_forwarded_fields(FieldSection& fields, std::string_view visitor_ip, Scheme scheme, std::string_view host) {
     fields.add("X-Forwarded-For", visitor_ip);
-    fields.add("X-Forwarded-Proto", "https");
+    fields.add("X-Forwarded-Proto", name_of(scheme));
     fields.add("X-Forwarded-Host", host);
 }
 

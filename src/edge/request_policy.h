@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "edge/origins.h"
+#include "edge/proxy_trust.h"
 #include "edge/route.h"
 #include "wire/field_section.h"
 #include "wire/http1_message.h"
@@ -24,7 +25,7 @@ enum class ForwardedFields { send, omit, refuse, undecided };
 // does with them.
 ForwardedFields choose_forwarded_fields(ForwardClientIp choice, const AgentView::Target* target);
 // One X-Forwarded-For, -Proto and -Host each. `visitor_ip`: a bare address, IPv4 not in IPv6's clothes.
-void add_forwarded_fields(FieldSection& fields, std::string_view visitor_ip, std::string_view host);
+void add_forwarded_fields(FieldSection& fields, std::string_view visitor_ip, Scheme scheme, std::string_view host);
 
 // RFC 8586: has the request come through here before?
 bool has_looped(const FieldSection& fields, std::string_view cdn_loop_id);

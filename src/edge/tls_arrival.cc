@@ -28,10 +28,10 @@ void TlsArrival::on_handshake(const Result<>& done) {
         return give_up();
     }
     auto transport = std::move(transport_);
-    auto counted = std::move(visit);
-    counted.end_handshake();
+    VisitorEntry entry{.visit = std::move(visit), .trust = trust};
+    entry.visit.end_handshake();
     over();
-    on_arrived_(std::move(transport), std::move(server_name_), std::move(counted));
+    on_arrived_(std::move(transport), std::move(server_name_), std::move(entry));
 }
 
 void TlsArrival::on_deadline() {

@@ -14,7 +14,7 @@ namespace sallyport {
 class TlsArrival final : public VisitorConnection {
 public:
     // Called once, if the handshake succeeds; the arrival is over then.
-    using OnArrived = std::function<void(std::unique_ptr<TlsTransport> transport, std::string server_name, VisitorLimits::Visit visit)>;
+    using OnArrived = std::function<void(std::unique_ptr<TlsTransport> transport, std::string server_name, VisitorEntry entry)>;
     // `server_name`: of the ClientHello, may be empty.
     TlsArrival(EdgeContext& context, std::unique_ptr<TlsTransport> transport, std::string server_name, OnArrived on_arrived);
 

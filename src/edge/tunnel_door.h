@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "edge/proxy_trust.h"
 #include "net/tls_transport.h"
 #include "net/transport.h"
 #include "wire/http1_message.h"
@@ -20,8 +21,9 @@ public:
     };
 
     virtual ~TunnelDoor() = default;
-    // On the loop of the connection; doesn't block. `tls` is null where TLS ended in front of us. Null: not ours.
-    virtual std::unique_ptr<Admission> judge(const RequestHead& request, TlsTransport* tls, const SocketAddress& peer) = 0;
+    // On the loop of the connection; doesn't block. `tls` is null where it doesn't end here, `scheme` what the agent
+    // speaks then, as a trusted proxy says. Null: not ours.
+    virtual std::unique_ptr<Admission> judge(const RequestHead& request, TlsTransport* tls, Scheme scheme) = 0;
 };
 
 }  // namespace sallyport

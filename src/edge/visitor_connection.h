@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 
+#include "edge/proxy_trust.h"
 #include "edge/visitor_limits.h"
 
 namespace sallyport {
@@ -17,6 +18,7 @@ public:
     virtual void cut() = 0;
 
     VisitorLimits::Visit visit;  // set before anything is received; counts the connection while it lives
+    ProxyTrust trust{};          // set with it
     std::size_t place = 0;       // in the owner's list
 };
 

@@ -40,17 +40,19 @@ bool has_waited_long(int descriptor) {
 
 class VisitorIntake::Pending final : private Watch::Owner {
 public:
-    Pending(VisitorIntake& intake, Descriptor connection, VisitorLimits::Visit visit)
+    Pending(VisitorIntake& intake, Descriptor connection, std::string octets, VisitorEntry entry)
         : place(intake.pending_.size()),
           intake_(intake),
           connection_(std::move(connection)),
-          visit_(std::move(visit)),
+          entry_(std::move(entry)),
+          octets_(std::move(octets)),
           watch_(intake.loop_, connection_.get(), *this),
           deadline_(intake.loop_, [this] { intake_.refuse(*this, HandshakeRefusal::timeout); }) {}
 
     // Most ClientHellos are there already, or the next moment.
     void start() {
-        on_readable();
+        if (!octets_.empty()) look_at_octets();
+        if (!done_) on_readable();
         if (done_) return;
         deadline_.start(intake_.deadline_);
         watch_.want_read(true);
@@ -61,7 +63,7 @@ public:
         watch_.want_read(false);
         deadline_.cancel();
         connection_.reset();
-        visit_ = {};
+        entry_ = {};
     }
 
     std::size_t place;
@@ -73,6 +75,10 @@ private:
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (size <= 0) return intake_.refuse(*this, HandshakeRefusal::gone);
         octets_.append(as_text(Octets(buffer.data(), static_cast<std::size_t>(size))));
+        look_at_octets();
+    }
+
+    void look_at_octets() {
         held_.set(octets_.size());
         using Status = ClientHelloReader::Status;
         switch (reader_.read(as_octets(octets_))) {
@@ -96,15 +102,15 @@ private:
         Descriptor connection = std::move(connection_);
         std::string octets = std::move(octets_);
         held_.set(0);
-        VisitorLimits::Visit visit = std::move(visit_);
+        VisitorEntry entry = std::move(entry_);
         stop();
-        intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello(), std::move(visit));
+        intake_.on_hello_(std::move(connection), std::move(octets), reader_.hello(), std::move(entry));
         intake_.remove(*this);
     }
 
     VisitorIntake& intake_;
     Descriptor connection_;
-    VisitorLimits::Visit visit_;
+    VisitorEntry entry_;
     std::string octets_;
     HeldCount held_;
     ClientHelloReader reader_;
@@ -118,8 +124,8 @@ VisitorIntake::VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Mil
 
 VisitorIntake::~VisitorIntake() = default;
 
-void VisitorIntake::take(Descriptor connection, VisitorLimits::Visit visit) {
-    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection), std::move(visit)));
+void VisitorIntake::take(Descriptor connection, std::string octets, VisitorEntry entry) {
+    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection), std::move(octets), std::move(entry)));
     pending_.back()->start();
 }
 

@@ -10,7 +10,7 @@
 
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
-#include "edge/visitor_limits.h"
+#include "edge/proxy_trust.h"
 #include "net/buffer_budget.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
@@ -20,12 +20,13 @@ namespace sallyport {
 
 class VisitorIntake {
 public:
-    using OnHello = std::function<void(Descriptor connection, std::string octets, const ClientHello& hello, VisitorLimits::Visit visit)>;
+    using OnHello = std::function<void(Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry)>;
 
     VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Milliseconds deadline, OnHello on_hello);
     ~VisitorIntake();
 
-    void take(Descriptor connection, VisitorLimits::Visit visit);
+    // `octets`: read from the connection before.
+    void take(Descriptor connection, std::string octets, VisitorEntry entry);
     std::size_t size() const { return pending_.size(); }
     void close_all();
     void set_deadline(EdgeSettings::Milliseconds deadline) { deadline_ = deadline; }

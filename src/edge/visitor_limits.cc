@@ -61,6 +61,7 @@ VisitorLimits::Visit& VisitorLimits::Visit::operator=(Visit&& other) noexcept {
     key_ = other.key_;
     handshaking_ = other.handshaking_;
     in_reserve_ = other.in_reserve_;
+    in_all_ = other.in_all_;
     return *this;
 }
 
@@ -87,7 +88,7 @@ bool VisitorLimits::Visit::note_reset(TimePoint now) {
 void VisitorLimits::Visit::end() {
     if (!limits_) return;
     end_handshake();
-    --limits_->connections_;
+    if (in_all_) --limits_->connections_;
     if (key_ != 0) {
         Shard& shard = limits_->shard_of(key_);
         const std::lock_guard lock(shard.mutex);
@@ -135,32 +136,78 @@ std::uint64_t VisitorLimits::mix(std::uint64_t key) const {
 std::expected<VisitorLimits::Visit, VisitorLimit> VisitorLimits::admit(const SocketAddress& peer, Kind kind, TimePoint now) {
     const auto bounds = in_force();
     const IpAddress address = address_of(peer);
+    if (contains(bounds->exempt, address)) return admit_proxy(peer, kind, now);
     Visit visit;
-    if (contains(bounds->exempt, address)) {
+    visit.key_ = key_of(address);
+    const auto taken = take_address(*bounds, address, visit.key_, kind == Kind::tls, now, [&]() -> std::expected<void, VisitorLimit> {
         const auto in_reserve = take_common(*bounds, kind, now);
         if (!in_reserve) return refuse(in_reserve.error(), address);
         visit.in_reserve_ = *in_reserve;
-    } else {
-        visit.key_ = key_of(address);
-        const Duration cost = cost_of(bounds->address_connection_rate);
-        Shard& shard = shard_of(visit.key_);
-        const std::lock_guard lock(shard.mutex);
-        if (shard.addresses.size() >= shard.look_at) forget_idle(shard, now);
-        Address& known = shard.addresses[visit.key_];
-        if (known.connections >= bounds->address_connections) return refuse(VisitorLimit::address_connections, address);
-        if (kind == Kind::tls && known.handshakes >= bounds->address_handshakes) return refuse(VisitorLimit::address_handshakes, address);
-        if (!known.arrivals.has(now, cost)) return refuse(VisitorLimit::address_connection_rate, address);
-        if (!known.resets.has(now, {})) return refuse(VisitorLimit::address_reset_rate, address);
-        const auto in_reserve = take_common(*bounds, kind, now);
-        if (!in_reserve) return refuse(in_reserve.error(), address);
-        visit.in_reserve_ = *in_reserve;
-        known.arrivals.take(now, cost);
-        ++known.connections;
-        if (kind == Kind::tls) ++known.handshakes;
-    }
+        return {};
+    });
+    if (!taken) return std::unexpected(taken.error());
     visit.handshaking_ = kind == Kind::tls;
     visit.limits_ = shared_from_this();
     return visit;
+}
+
+std::expected<VisitorLimits::Visit, VisitorLimit> VisitorLimits::admit_proxy(const SocketAddress& peer, Kind kind, TimePoint now) {
+    const auto in_reserve = take_common(*in_force(), kind, now);
+    if (!in_reserve) return refuse(in_reserve.error(), address_of(peer));
+    Visit visit;
+    visit.in_reserve_ = *in_reserve;
+    visit.handshaking_ = kind == Kind::tls;
+    visit.limits_ = shared_from_this();
+    return visit;
+}
+
+template <class Also>
+std::expected<void, VisitorLimit> VisitorLimits::take_address(const VisitorBounds& bounds, const IpAddress& address, std::uint64_t key,
+                                                              bool handshake, TimePoint now, Also also) {
+    const Duration cost = cost_of(bounds.address_connection_rate);
+    Shard& shard = shard_of(key);
+    const std::lock_guard lock(shard.mutex);
+    if (shard.addresses.size() >= shard.look_at) forget_idle(shard, now);
+    Address& known = shard.addresses[key];
+    if (known.connections >= bounds.address_connections) return refuse(VisitorLimit::address_connections, address);
+    if (handshake && known.handshakes >= bounds.address_handshakes) return refuse(VisitorLimit::address_handshakes, address);
+    if (!known.arrivals.has(now, cost)) return refuse(VisitorLimit::address_connection_rate, address);
+    if (!known.resets.has(now, {})) return refuse(VisitorLimit::address_reset_rate, address);
+    if (auto done = also(); !done) return done;
+    known.arrivals.take(now, cost);
+    ++known.connections;
+    if (handshake) ++known.handshakes;
+    return {};
+}
+
+std::expected<void, VisitorLimit> VisitorLimits::Visit::name(const SocketAddress& visitor, TimePoint now) {
+    if (!limits_ || key_ != 0) return {};
+    const auto bounds = limits_->in_force();
+    const IpAddress address = address_of(visitor);
+    if (contains(bounds->exempt, address)) return {};
+    const std::uint64_t key = limits_->key_of(address);
+    const auto taken = limits_->take_address(*bounds, address, key, handshaking_, now, [] { return std::expected<void, VisitorLimit>(); });
+    if (taken) key_ = key;
+    return taken;
+}
+
+std::expected<VisitorLimits::Visit, VisitorLimit> VisitorLimits::Visit::guest(const IpAddress& visitor, TimePoint now) const {
+    Visit guest;
+    if (!limits_) return guest;
+    const auto bounds = limits_->in_force();
+    if (contains(bounds->exempt, visitor)) return guest;
+    const std::uint64_t key = limits_->key_of(visitor);
+    Shard& shard = limits_->shard_of(key);
+    const std::lock_guard lock(shard.mutex);
+    if (shard.addresses.size() >= shard.look_at) forget_idle(shard, now);
+    Address& known = shard.addresses[key];
+    if (known.connections >= bounds->address_connections) return limits_->refuse(VisitorLimit::address_connections, visitor);
+    if (!known.resets.has(now, {})) return limits_->refuse(VisitorLimit::address_reset_rate, visitor);
+    ++known.connections;
+    guest.key_ = key;
+    guest.in_all_ = false;
+    guest.limits_ = limits_;
+    return guest;
 }
 
 // Whether only the reserve had room. Loops that race for the last place may go over by one each.

@@ -63,13 +63,23 @@ public:
     public:
         Visit() = default;
         Visit(Visit&& other) noexcept
-            : limits_(std::move(other.limits_)), key_(other.key_), handshaking_(other.handshaking_), in_reserve_(other.in_reserve_) {}
+            : limits_(std::move(other.limits_)),
+              key_(other.key_),
+              handshaking_(other.handshaking_),
+              in_reserve_(other.in_reserve_),
+              in_all_(other.in_all_) {}
         Visit& operator=(Visit&& other) noexcept;
         ~Visit() { end(); }
 
         // There was no room but the reserve for agents: anybody else gets 503.
         bool in_reserve() const { return in_reserve_; }
         void end_handshake();
+        // Of a connection that a proxy made, which counts in all only (admit_proxy): whose it is. From now on it counts for that
+        // address too, as if it had come from there.
+        std::expected<void, VisitorLimit> name(const SocketAddress& visitor, TimePoint now);
+        // Of such a connection on which requests of many visitors come: one request, counted for its address among the
+        // connections of that, and not in all. Rates of new ones are the proxy's to bound.
+        std::expected<Visit, VisitorLimit> guest(const IpAddress& visitor, TimePoint now) const;
         // The visitor gave up a request half-way. False: it does so too often.
         bool note_reset(TimePoint now);
 
@@ -80,6 +90,7 @@ public:
         std::uint64_t key_ = 0;  // 0: exempt
         bool handshaking_ = false;
         bool in_reserve_ = false;
+        bool in_all_ = true;  // counts among all connections
     };
 
     static std::shared_ptr<VisitorLimits> make(VisitorBounds bounds);
@@ -90,6 +101,9 @@ public:
 
     // The limit that is reached, if one is.
     std::expected<Visit, VisitorLimit> admit(const SocketAddress& peer, Kind kind, TimePoint now);
+
+    // For a connection from a proxy that is trusted to say later who the visitors are.
+    std::expected<Visit, VisitorLimit> admit_proxy(const SocketAddress& peer, Kind kind, TimePoint now);
 
     // For metrics and log.
     std::uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
@@ -129,6 +143,10 @@ private:
     std::uint64_t mix(std::uint64_t key) const;
     Shard& shard_of(std::uint64_t key) { return shards_[key % kShards]; }
     std::unexpected<VisitorLimit> refuse(VisitorLimit limit, const IpAddress& address);
+    // One more for the address, unless `also`, asked under its lock, refuses.
+    template <class Also>
+    std::expected<void, VisitorLimit> take_address(const VisitorBounds& bounds, const IpAddress& address, std::uint64_t key, bool handshake,
+                                                   TimePoint now, Also also);
     std::expected<bool, VisitorLimit> take_common(const VisitorBounds& bounds, Kind kind, TimePoint now);
     bool take_arrival(std::uint32_t rate, TimePoint now);
     static void forget_idle(Shard& shard, TimePoint now);

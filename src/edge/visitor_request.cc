@@ -1,5 +1,7 @@
 #include "edge/visitor_request.h"
 
+#include "edge/believed_visitor.h"
+
 namespace sallyport {
 
 void VisitorRequest::open_request() {
@@ -8,12 +10,39 @@ void VisitorRequest::open_request() {
     began_ = context_.loop.now();
     status_ = 0;
     request_octets_ = 0;
+    identify();
+}
+
+void VisitorRequest::identify() {
+    const ProxyTrust& trust = proxy_trust();
+    scheme_ = trust.unsaid;
+    standing_ = Standing::welcome;
+    named_ip_.clear();
+    guest_ = {};
+    if (trust.scheme) scheme_ = believed_scheme(request_.fields).value_or(trust.unsaid);
+    if (!trust.visitor) return;
+    const auto named = believed_address(request_.fields, context_.settings.trusted_proxies);
+    if (!named) {
+        standing_ = Standing::unknown;
+        return;
+    }
+    if (!*named) return;
+    named_ip_ = (*named)->text();
+    auto guest = visitor_count().guest(**named, context_.loop.now());
+    if (guest) guest_ = std::move(*guest);
+    else standing_ = Standing::too_many;
+}
+
+void VisitorRequest::note_reset() {
+    auto& counted = named_ip_.empty() ? visitor_count() : guest_;
+    counted.note_reset(context_.loop.now());
 }
 
 void VisitorRequest::close_request(ByteCount answer_octets) {
     if (!in_request_) return;
     in_request_ = false;
     head_held_.set(0);
+    guest_ = {};
     const bool routed = counters_ != nullptr;
     if (counters_) {
         counters_->requests[static_cast<std::size_t>(status_ / 100 < 6 ? status_ / 100 : 0)].add();
@@ -62,7 +91,7 @@ void VisitorRequest::log_problem(const Problem& problem, std::string_view detail
                         {"hop", name_of(problem.hop)},
                         {"cause", problem.cause},
                         {"host", request_.authority},
-                        {"visitor", peer_ip()},
+                        {"visitor", visitor_ip()},
                         {"detail", detail}});
 }
 

@@ -11,6 +11,7 @@
 #include "edge/error_page.h"
 #include "edge/exchange.h"
 #include "edge/origin_pool.h"
+#include "edge/proxy_trust.h"
 #include "edge/received_octets.h"
 #include "edge/request_sender.h"
 #include "edge/visitor_limits.h"
@@ -29,8 +30,21 @@ public:
     // ---- The visitor
     virtual std::string_view protocol() const = 0;  // "HTTP/1.1"
     virtual const std::string& server_name() const = 0;
-    virtual const SocketAddress& peer() const = 0;
+    virtual const SocketAddress& peer() const = 0;  // who is connected: perhaps a proxy
     virtual const std::string& peer_ip() = 0;
+    virtual const ProxyTrust& proxy_trust() const = 0;
+    // Who the visitor is, as far as anybody is believed: what limits, rules, logs and origins are to use.
+    const std::string& visitor_ip() { return named_ip_.empty() ? peer_ip() : named_ip_; }
+    // The same where a proxy's fields name it, and so each request of this connection may be another one's; else "".
+    const std::string& named_ip() const { return named_ip_; }
+    Scheme scheme() const { return scheme_; }
+    enum class Standing {
+        welcome,
+        unknown,   // a trusted proxy has written something that names nobody
+        too_many,  // requests under way of this address
+    };
+    Standing standing() const { return standing_; }
+    void note_reset();  // the visitor has given up this request half-way
     virtual TlsTransport* tls() const = 0;  // null where no TLS ends here
     virtual VisitorLimits::Visit& visitor_count() = 0;
     // Streams to origins between two requests of this visitor's connection.
@@ -93,7 +107,13 @@ protected:
     void close_request(ByteCount answer_octets);  // it is over, one way or another: what log and metrics say of it
     void log_problem(const Problem& problem, std::string_view detail);
 
+    void identify();
+
     EdgeContext& context_;
+    std::string named_ip_;
+    Scheme scheme_ = Scheme::https;
+    Standing standing_ = Standing::welcome;
+    VisitorLimits::Visit guest_;  // where named_ip_ is set: counts the request for that address
     std::unique_ptr<Exchange> exchange_;
     ReceivedOctets input_{ReceivedOctets::Counted::yes};
     RequestHead request_;

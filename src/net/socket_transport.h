@@ -24,6 +24,7 @@ public:
     void limit_unsent(ByteCount octets) override;
     Unsent unsent() const override;
     const SocketAddress& peer_address() const override { return peer_; }
+    void name_peer(const SocketAddress& peer) override { peer_ = peer; }
     const SocketAddress& local_address() const override { return local_; }
     int descriptor() const { return descriptor_.get(); }  // for socket options
 

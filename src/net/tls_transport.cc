@@ -241,6 +241,7 @@ TlsTransport::ParkedPtr TlsTransport::park() {
     parked->received = std::string(as_text(incoming_)) + received_;
     incoming_ = {};
     parked->pending = std::move(pending_);
+    parked->peer = peer_address();
     parked->receive_ended = receive_ended_;
     parked->descriptor = take_descriptor();
     parked->ssl = std::move(ssl_);
@@ -249,6 +250,7 @@ TlsTransport::ParkedPtr TlsTransport::park() {
 
 std::unique_ptr<TlsTransport> TlsTransport::unpark(Loop& loop, ParkedPtr parked) {
     auto transport = make(loop, std::move(parked->descriptor), std::move(parked->ssl), std::move(parked->received));
+    transport->name_peer(parked->peer);
     transport->receive_ended_ = parked->receive_ended;
     if (!parked->pending.empty()) transport->put_wire(parked->pending);
     return transport;

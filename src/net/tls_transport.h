@@ -35,6 +35,7 @@ public:
         Ssl ssl;
         std::string received;
         std::vector<std::byte> pending;
+        SocketAddress peer;
         bool receive_ended = false;
     };
     using ParkedPtr = std::unique_ptr<Parked>;

@@ -60,7 +60,9 @@ public:
     };
     virtual Unsent unsent() const { return {}; }
 
+    // The socket's, until a proxy in front of us has said who stands behind it.
     virtual const SocketAddress& peer_address() const = 0;
+    virtual void name_peer(const SocketAddress& peer) = 0;
     virtual const SocketAddress& local_address() const = 0;
 };
 

@@ -14,7 +14,7 @@ enum class AdmissionRefusal : std::uint8_t {
     unknown_credential,  // no such key, token or device; revoked ones too
     wrong_secret,
     wrong_proof,         // the signature fits neither key nor connection (RFC 9729 6.3)
-    no_tls,              // RFC 9729 without a TLS connection of ours to bind the proof to
+    no_tls,              // the agent came in the clear, or by RFC 9729 without a TLS connection of ours to bind the proof to
     disabled,
     enrolment_expired,
     enrolment_used,      // by another key

@@ -12,7 +12,7 @@
 namespace sallyport::relay {
 
 struct OpenListener {
-    std::string name;        // "https", "http", "metrics", "admin", "tcp"
+    std::string name;        // "https", "http", "plain", "metrics", "admin", "tcp"
     std::string configured;  // what the configuration says (":443"), so that a successor knows whether it wants the same
     Descriptor descriptor;
 };

@@ -160,6 +160,8 @@ Result<> Relay::open_listeners() {
     if (auto opened = open(https_, config_.https_listen, count, "https"); !opened) return opened;
     if (config_.http_listen)
         if (auto opened = open(http_, *config_.http_listen, count, "http"); !opened) return opened;
+    for (const ListenAddress& address : config_.plain_listen)
+        if (auto opened = open(plain_.emplace_back(), address, count, "plain"); !opened) return opened;
     if (config_.metrics_listen)
         if (auto opened = open(metrics_listener_, *config_.metrics_listen, 1, "metrics"); !opened) return opened;
     if (predecessor_)
@@ -233,6 +235,10 @@ EdgeSettings Relay::edge_settings(const RelayConfig& config) const {
     EdgeSettings settings;
     settings.offline_grace = config.offline_grace;
     settings.access_log = config.access_log;
+    settings.trusted_proxies = config.trusted_proxies;
+    settings.proxies_on_https = config.proxies_on_https;
+    settings.proxy_header_on_https = config.proxy_header_on_https;
+    settings.proxy_header_on_plain = config.proxy_header_on_plain;
     settings.public_https_port = facts_.port.port;
     settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
     return settings;
@@ -296,6 +302,9 @@ void Relay::serve() {
         strands_[i % strands_.size()]->edge->listen_https(std::move(https_.descriptors[i]), choose);
     for (std::size_t i = 0; i < http_.descriptors.size(); ++i)
         strands_[i % strands_.size()]->edge->listen_redirect(std::move(http_.descriptors[i]));
+    for (Listeners& plain : plain_)
+        for (std::size_t i = 0; i < plain.descriptors.size(); ++i)
+            strands_[i % strands_.size()]->edge->listen_plain(std::move(plain.descriptors[i]));
     std::vector<MeasuredLoop> measured;
     for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
@@ -311,6 +320,7 @@ void Relay::serve() {
 
     facts_.listeners = {{"https", https_.address.text()}};
     if (config_.http_listen) facts_.listeners.push_back({"http", http_.address.text()});
+    for (const Listeners& plain : plain_) facts_.listeners.push_back({"plain", plain.address.text()});
     if (config_.metrics_listen) facts_.listeners.push_back({"metrics", metrics_listener_.address.text()});
 }
 

@@ -131,6 +131,7 @@ private:
     std::shared_ptr<const ServerTls> first_tls_;
     Listeners https_;
     Listeners http_;
+    std::vector<Listeners> plain_;
     Listeners metrics_listener_;
     Descriptor admin_listener_;
     std::shared_ptr<VisitorLimits> limits_;

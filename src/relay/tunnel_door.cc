@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "net/tcp_transport.h"
 #include "relay/arrival.h"
 #include "store/credential.h"
 #include "wire/authorization.h"
@@ -99,12 +100,13 @@ private:
 Door::Door(std::size_t loop_index, Agents& agents, store::StoreThread& store, Refresh refresh)
     : here_(agents.at(loop_index)), agents_(agents), store_(store), refresh_(std::move(refresh)) {}
 
-std::unique_ptr<TunnelDoor::Admission> Door::judge(const RequestHead& request, TlsTransport* tls, const SocketAddress&) {
+std::unique_ptr<TunnelDoor::Admission> Door::judge(const RequestHead& request, TlsTransport* tls, Scheme scheme) {
     const auto authorization = request.fields.find(FieldId::authorization);
     if (!authorization || !offers_tunnel(request)) return nullptr;
     auto websocket_key = check_websocket_request(request);
     if (!websocket_key) return nullptr;
-    if (!tls) return refuse(AdmissionRefusal::no_tls);
+    if (scheme != Scheme::https) return refuse(AdmissionRefusal::no_tls);
+    if (authorization->starts_with("Concealed ") && !tls) return refuse(AdmissionRefusal::no_tls);
     if (authorization->starts_with("Concealed ")) return judge_key(request, *authorization, tls, std::move(*websocket_key));
     const store::Credential* credential = judge_secret(*authorization);
     return credential ? admit(*credential, std::move(*websocket_key), request) : nullptr;
@@ -185,6 +187,15 @@ void Door::on_redeemed(Arrival& arrival, const store::AgentKey& key, const Resul
 void Door::hand_over(Arrival arrival) {
     LoopAgents& home = agents_.at(agents_.owner_of(arrival.agent.agent_id));
     if (&home == &here_) return home.admit(std::move(arrival));
+    if (!dynamic_cast<TlsTransport*>(arrival.transport.get())) {
+        home.loop().post([&home, agent = std::move(arrival.agent), key = std::move(arrival.websocket_key),
+                          parked = park_plain(*arrival.transport), received = std::move(arrival.received),
+                          session = std::move(arrival.session)]() mutable {
+            home.admit({std::move(agent), std::move(key), unpark_plain(home.loop(), std::move(parked)), std::move(received),
+                        std::move(session)});
+        });
+        return;
+    }
     auto parked = static_cast<TlsTransport&>(*arrival.transport).park();
     home.loop().post([&home, agent = std::move(arrival.agent), key = std::move(arrival.websocket_key), parked = std::move(parked),
                       received = std::move(arrival.received), session = std::move(arrival.session)]() mutable {

@@ -23,7 +23,7 @@ public:
 
     Door(std::size_t loop_index, Agents& agents, store::StoreThread& store, Refresh refresh);
 
-    std::unique_ptr<Admission> judge(const RequestHead& request, TlsTransport* tls, const SocketAddress& peer) override;
+    std::unique_ptr<Admission> judge(const RequestHead& request, TlsTransport* tls, Scheme scheme) override;
 
 private:
     class Admitted;

@@ -110,7 +110,7 @@ protected:
                                  "\r\nSallyport-Session: new\r\n" + fields + "\r\n";
         RequestHead head;
         EXPECT_TRUE(parse_request_head(text, head)) << text;
-        return door_->judge(head, connection.relay.get(), SocketAddress());
+        return door_->judge(head, connection.relay.get(), Scheme::https);
     }
     static std::string authorization(std::string_view value) { return "Authorization: " + std::string(value) + "\r\n"; }
     std::string enroll(std::string_view secret) const {
@@ -211,14 +211,21 @@ TEST_F(DoorTest, TakesNoWrongOneTimeSecret) {
         << "a token enrols nothing";
 }
 
-TEST_F(DoorTest, TakesNobodyWhereTlsEndedBefore) {
-    RequestHead head;
-    ASSERT_TRUE(parse_request_head(
-        "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sallyport.1\r\nAuthorization: Bearer a.b\r\n\r\n",
-        head));
-    EXPECT_FALSE(door_->judge(head, nullptr, SocketAddress()));
+TEST_F(DoorTest, TakesSecretsAloneWhereTlsEndedBeforeAndNobodyInTheClear) {
+    const auto judged = [&](const std::string& authorization_value, Scheme scheme) {
+        RequestHead head;
+        EXPECT_TRUE(parse_request_head(
+            "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sallyport.1\r\nAuthorization: " + authorization_value + "\r\n\r\n",
+            head));
+        return door_->judge(head, nullptr, scheme) != nullptr;
+    };
+    const std::string bearer(format_bearer({token_.credential.id.text, token_.secret}).reveal());
+    EXPECT_FALSE(judged(bearer, Scheme::http));
     EXPECT_EQ(refused(AdmissionRefusal::no_tls), 1u);
+    EXPECT_TRUE(judged(bearer, Scheme::https));
+    EXPECT_FALSE(judged("Concealed k=YQ, a=YQ, s=AAAA, v=AAAA, p=YQ", Scheme::https));
+    EXPECT_EQ(refused(AdmissionRefusal::no_tls), 2u);
 }
 
 }  // namespace

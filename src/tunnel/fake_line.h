@@ -105,6 +105,7 @@ private:
             return {octets, octets == 0};
         }
         const SocketAddress& peer_address() const override { return address_; }
+        void name_peer(const SocketAddress&) override {}
         const SocketAddress& local_address() const override { return address_; }
 
     private:

@@ -23,6 +23,7 @@ public:
     void close() override { owner_ = nullptr; }
     void abort() override { owner_ = nullptr; }
     const SocketAddress& peer_address() const override { return address_; }
+    void name_peer(const SocketAddress&) override {}
     const SocketAddress& local_address() const override { return address_; }
     void receive(MutableOctets octets) {
         if (owner_) owner_->on_receive(octets);
