@@ -9,13 +9,16 @@ namespace sallyport {
 namespace {
 
 // Names without a FieldId that proxies and gateways speak among themselves: who the visitor is (…-IP), which path was asked
-// for (X-Original-URL), who is logged in (X-Remote-User-…, X-Ingress-…: Home Assistant's Supervisor), "Proxy" (httpoxy), and what
-// agents say to the relay (Sallyport-…: secrets among it).
-constexpr std::array<std::string_view, 18> kForged{
+// for (X-Original-URL), who is logged in (Remote-User, Remote-Groups of Authelia; X-Remote-User-…, X-Ingress-…: Home Assistant's
+// Supervisor; X-Auth-Request-… of oauth2-proxy, X-Authentik-…, X-WebAuth-… of Grafana, Tailscale-User-…), "Proxy" (httpoxy), and
+// what agents say to the relay (Sallyport-…: secrets among it).
+constexpr std::array<std::string_view, 19> kForged{
     "cf-connecting-ip", "cf-connecting-ipv6", "client-ip", "fastly-client-ip", "proxy", "true-client-ip",
-    "x-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-hass-source", "x-http-host-override", "x-ingress-path",
+    "remote-email", "remote-groups", "remote-name", "x-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-http-host-override",
     "x-original-forwarded-for", "x-original-host", "x-original-url", "x-originating-ip", "x-proxyuser-ip", "x-rewrite-url"};
-constexpr std::array<std::string_view, 4> kForgedBeginnings{"x-forwarded-", "x-remote-user", "x-supervisor-", "sallyport-"};
+constexpr std::array<std::string_view, 11> kForgedBeginnings{
+    "remote-user", "sallyport-", "tailscale-user-", "x-auth-request-", "x-authentik-", "x-forwarded-", "x-hass-", "x-ingress-",
+    "x-remote-", "x-supervisor-", "x-webauth-"};
 
 bool begins_with_ignoring_case(std::string_view text, std::string_view beginning) {
     return text.size() >= beginning.size() && equals_ignoring_case(text.substr(0, beginning.size()), beginning);
@@ -23,7 +26,7 @@ bool begins_with_ignoring_case(std::string_view text, std::string_view beginning
 
 bool is_forged_name(std::string_view name) {
     const char first = ascii_lower(name.front());
-    if (first != 'x' && first != 'c' && first != 'f' && first != 'p' && first != 's' && first != 't')
+    if (first != 'x' && first != 'c' && first != 'f' && first != 'p' && first != 'r' && first != 's' && first != 't')
         return false;
     return std::ranges::any_of(kForged, [&](std::string_view forged) { return equals_ignoring_case(name, forged); }) ||
            std::ranges::any_of(kForgedBeginnings, [&](std::string_view beginning) { return begins_with_ignoring_case(name, beginning); });

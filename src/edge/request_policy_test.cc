@@ -12,9 +12,10 @@ TEST(RequestPolicy, DropsWhatOnlyProxiesMaySay) {
         "X-Forwarded-For", "x-forwarded-for", "X-FORWARDED-PROTO", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Anything",
         "Forwarded", "X-Real-IP", "x-real-ip", "X_Real_IP", "X-Forwarded_For", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP",
         "Client-IP", "X-Original-URL", "X-Rewrite-URL", "Proxy", "X-Remote-User-Id", "X-Remote-User", "X-Ingress-Path", "X-Hass-Source",
+        "Remote-User", "REMOTE-GROUPS", "X-Hass-User-Id", "X-Auth-Request-Email", "Remote_User",
     };
     const std::string_view trusted[] = {
-        "Accept", "Cookie", "Authorization", "X-Requested-With", "X-Forward", "Content-Type", "Proxy-Thing", "X-Speech-Content", "Referer",
+        "Accept", "Cookie", "Authorization", "X-Requested-With", "X-Forward", "Content-Type", "Proxy-Thing", "X-Speech-Content", "Referer", "Remote-Control", "X-Auth-Token",
     };
     FieldSection fields;
     for (const std::string_view name : untrusted) fields.add(name, "x");
