@@ -48,7 +48,7 @@ SslContext new_context(const SSL_METHOD* method) {
     SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                            SSL_OP_PRIORITIZE_CHACHA);
     // TLS 1.2 with forward secrecy and AEAD only; AES-128 before AES-256: as strong here, cheaper.
-    SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!kRSA");
+    SSL_CTX_set_cipher_list(context.get(), "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!kRSA");
     SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
     SSL_CTX_set1_groups_list(context.get(), "X25519:P-256:P-384");
     return context;
