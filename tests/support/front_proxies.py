@@ -31,6 +31,15 @@ def fitted(text, changes):
     return text
 
 
+def on_a_free_port(start):
+    """start(port), again if the port was taken between being found free and being listened on."""
+    for _ in range(3):
+        proxy = start(free_port())
+        if proxy.listens():
+            return proxy
+    raise AssertionError(f"{proxy.program.name} ended:\n{proxy.program.tail()}")
+
+
 class FrontProxy:
     """`port` is where visitors and agents connect. Stopped by World.keep_origin()."""
 
@@ -38,16 +47,19 @@ class FrontProxy:
         binary = shutil.which(name, path=SEARCHED)
         if not binary:
             pytest.skip(f"{name} is not installed (./dev test installs it)")
-        folder.mkdir()
+        folder.mkdir(parents=True)
         file = folder / config_name
         file.write_text(config)
         self.port = port
         environment = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
         self.program = Program(name, [binary, *argv(folder, file)], env=environment, log_path=folder / "log")
-        wait_until(self._accepts, f"{name} listens")
+
+    def listens(self):
+        """Waits until it does; False: it has ended."""
+        wait_until(lambda: not self.program.running or self._accepts(), f"{self.program.name} listens")
+        return self.program.running
 
     def _accepts(self):
-        assert self.program.running, self.program.tail()
         try:
             socket.create_connection(("127.0.0.1", self.port), 5).close()
             return True
@@ -59,7 +71,10 @@ class FrontProxy:
 
 
 def caddy(folder, relay_port, certificate):
-    port = free_port()
+    return on_a_free_port(lambda port: _caddy(folder, port, relay_port, certificate))
+
+
+def _caddy(folder, port, relay_port, certificate):
     site = fitted(example("# Caddyfile"), {
         "*.example.org {": f"https://*.example.test:{port}, https://localhost:{port} {{",
         "/etc/ssl/example.org/fullchain.pem": certificate[0],
@@ -67,7 +82,7 @@ def caddy(folder, relay_port, certificate):
         "127.0.0.1:8080": f"127.0.0.1:{relay_port}",
     })
     options = "{\n admin off\n default_bind 127.0.0.1\n auto_https disable_redirects\n skip_install_trust\n servers {\n  protocols h1 h2\n }\n}\n"
-    return FrontProxy("caddy", folder / "caddy", "Caddyfile", options + site,
+    return FrontProxy("caddy", folder / f"caddy-{port}", "Caddyfile", options + site,
                       lambda _, file: ["run", "--config", file, "--adapter", "caddyfile"], port)
 
 
@@ -80,7 +95,10 @@ def _nginx(folder, port, blocks, modules=""):
 
 
 def nginx(folder, relay_port, certificate):
-    port = free_port()
+    return on_a_free_port(lambda port: _nginx_http(folder, port, relay_port, certificate))
+
+
+def _nginx_http(folder, port, relay_port, certificate):
     site = fitted(example("conf.d/sallyport.conf"), {
         "listen 443 ": f"listen 127.0.0.1:{port} ",
         "    listen [::]:443 ssl http2;\n": "",
@@ -95,7 +113,10 @@ def nginx(folder, relay_port, certificate):
 def nginx_stream(folder, relay_port):
     if not STREAM_MODULE.exists():
         pytest.skip("libnginx-mod-stream is not installed (./dev test installs it)")
-    port = free_port()
+    return on_a_free_port(lambda port: _nginx_stream(folder, port, relay_port))
+
+
+def _nginx_stream(folder, port, relay_port):
     blocks = fitted(example("beside the http block"), {
         "listen 443;": f"listen 127.0.0.1:{port};",
         "        listen [::]:443;\n": "",
