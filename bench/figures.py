@@ -69,6 +69,8 @@ FLOORS = {
 }
 # Bulk rate with sessions that can be resumed to that of sessions that can't, at least.
 RESUME_COST = {"resume_cost_download": 0.95, "resume_cost_upload": 0.95}
+# Rate of a download through a TCP route to that of one over our HTTPS, at least.
+TCP_DOWNLOAD = 1.0
 # Of 10,000 idle agents on one relay: title, unit and floor (at most).
 IDLE_AGENTS = {
     "kib": ("relay memory per idle agent", "KiB", 45.0),

@@ -5,7 +5,7 @@ is reported: what else the machine did at the time then falls on both sides of t
 """
 import statistics
 
-from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENTS, RESUME_COST
+from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENTS, RESUME_COST, TCP_DOWNLOAD
 
 QUIET = 0.2  # cores; an idle machine's daemons stay far below
 
@@ -15,6 +15,7 @@ class Results:
         self.rounds = []          # of {way: {figure: value}}
         self.cross_loop = []      # of {figure: ratio to the agent's own loop}
         self.resume_cost = []     # of {figure: ratio to sessions that end with their connection}
+        self.tcp_download = []    # of {"tcp_download": ratio to our HTTPS, "tcp_download_rate": MiB/s}
         self.idle_agents = {}     # {figure: value}, one measurement
         self.failures = []        # texts
         self.busy_cores = []      # before each round: what others used of the machine
@@ -38,6 +39,9 @@ class Results:
     def resume_cost_medians(self):
         return _medians(self.resume_cost)
 
+    def tcp_download_medians(self):
+        return _medians(self.tcp_download)
+
     def floors(self):
         """{figure: {"floor", "value", "met"}}; what was not measured is not met."""
         verdicts = {}
@@ -50,6 +54,8 @@ class Results:
         for figure, floor in RESUME_COST.items():
             value = cost.get(figure)
             verdicts[figure] = {"floor": floor, "value": value, "met": value is not None and value >= floor}
+        value = self.tcp_download_medians().get("tcp_download")
+        verdicts["tcp_download"] = {"floor": TCP_DOWNLOAD, "value": value, "met": value is not None and value >= TCP_DOWNLOAD}
         for figure, (_, _, floor) in IDLE_AGENTS.items():
             if floor is not None:
                 value = self.idle_agents.get(figure)
@@ -68,10 +74,12 @@ class Results:
             "idle_agents": self.idle_agents,
             "cross_loop_ratios": self.cross_loop_medians(),
             "resume_cost_ratios": self.resume_cost_medians(),
+            "tcp_download": self.tcp_download_medians(),
             "medians": medians,
             "rounds": self.rounds,
             "cross_loop_rounds": self.cross_loop,
             "resume_cost_rounds": self.resume_cost,
+            "tcp_download_rounds": self.tcp_download,
             "busy_cores": self.busy_cores,
             "floors": self.floors(),
             "failures": self.failures,
@@ -117,6 +125,9 @@ def table(results):
         lines.append("sessions that can be resumed against those that can't (c/c): "
                      + ", ".join(f"{name.removeprefix('resume_cost_')} {_ratio(value)}" for name, value in cost.items())
                      + f"; the floor is {min(RESUME_COST.values()):.2f}")
+    if tcp := results.tcp_download_medians():
+        lines.append(f"a TCP route's download against our HTTPS (c/c): {_ratio(tcp['tcp_download'])} at {_number(tcp['tcp_download_rate'])} MiB/s"
+                     f"; the floor is {TCP_DOWNLOAD:.2f}")
     if results.busy_cores and (busy := statistics.median(results.busy_cores)) > QUIET:
         lines.append(f"Others kept {busy:.1f} cores of this machine busy meanwhile: read latencies and rates with that in mind.")
     return "\n".join(lines)

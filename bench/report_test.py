@@ -1,7 +1,7 @@
 """Run by ctest: what decides whether a floor is met."""
 import unittest
 
-from figures import FLOORS, IDLE_AGENTS, RESUME_COST
+from figures import FLOORS, IDLE_AGENTS, RESUME_COST, TCP_DOWNLOAD
 from report import Results, table
 
 
@@ -22,6 +22,7 @@ class Report(unittest.TestCase):
     def test_floors_look_the_right_way(self):
         results = results_with([100], [100])
         results.resume_cost = [dict.fromkeys(RESUME_COST, 0.95)]
+        results.tcp_download = [{"tcp_download": TCP_DOWNLOAD, "tcp_download_rate": 900.0}]
         results.idle_agents = {figure: floor for figure, (_, _, floor) in IDLE_AGENTS.items() if floor is not None}
         self.assertTrue(all(verdict["met"] for verdict in results.floors().values()))
         slower = results_with([100], [50]).floors()
@@ -38,6 +39,12 @@ class Report(unittest.TestCase):
         results.resume_cost += [dict.fromkeys(RESUME_COST, 0.8)] * 2
         self.assertFalse(any(results.floors()[figure]["met"] for figure in RESUME_COST))
         self.assertIn("can be resumed", table(results))
+
+    def test_a_tcp_route_is_held_against_our_https(self):
+        results = Results()
+        results.tcp_download = [{"tcp_download": ratio, "tcp_download_rate": 900.0} for ratio in (0.5, 0.98, 1.4)]
+        self.assertFalse(results.floors()["tcp_download"]["met"])
+        self.assertIn("TCP route", table(results))
 
     def test_what_was_not_measured_is_not_met(self):
         self.assertFalse(any(verdict["met"] for verdict in Results().floors().values()))

@@ -17,7 +17,7 @@ import time
 import report
 from measure import idle_agents
 from measure.machine import busy_cores
-from measure.rows import ROWS, Rows, cross_loop, resume_cost
+from measure.rows import ROWS, Rows, cross_loop, resume_cost, tcp_download
 from measure.tools import Tools
 from peers import nginx
 from peers.certificate import Certificate
@@ -26,7 +26,7 @@ from peers.process import BenchError, Process
 from peers.way import WAYS, not_resumable
 
 OURS = "sallyport"
-OWN_ROWS = ("cross_loop", "resume_cost", "idle_agents")  # of ours alone
+OWN_ROWS = ("cross_loop", "resume_cost", "tcp_download", "idle_agents")  # of ours alone
 LISTENING = re.compile(r"listening (\d+)")
 
 
@@ -135,6 +135,12 @@ def run_round(number, results, setting, plan, ways, forgetful, row_names):
         measure_row(results, crossing, "cross_loop", lambda: cross_loop(ways[OURS], plan))
         if crossing:
             results.cross_loop.append(crossing)
+    if "tcp_download" in row_names and OURS in ways:
+        moved = {}
+        measure_row(results, moved, "tcp_download",
+                    lambda: tcp_download(ways[OURS], setting.certificate, setting.files, https_first=number % 2 == 0))
+        if moved:
+            results.tcp_download.append(moved)
     if forgetful:
         pair = [("with", ways[OURS]), ("without", forgetful)]
         found = {}

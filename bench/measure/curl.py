@@ -21,6 +21,13 @@ def _url(way, path):
     return f"https://{HOST}:{way.port}/{path}"
 
 
+def download_over_tcp(way, files):
+    """The file of download() by HTTP through a TCP route, which sees octets alone."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--http1.1", "--noproxy", "*", "--output", "/dev/null", "--max-time", str(LIMIT),
+               "--write-out", "%{json}\n", f"http://127.0.0.1:{way.tcp_port}/whole"]
+    return _transfer([command], os.path.getsize(files.whole), "size_download")
+
+
 def _transfer(commands, size, counted):
     """MiB/s of the curl commands together, which must have moved `size` octets by the counter `counted` of curl."""
     start = time.monotonic()

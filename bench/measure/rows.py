@@ -114,6 +114,13 @@ def cross_loop(way, plan):
     return figures
 
 
+def tcp_download(way, certificate, files, https_first):
+    """Ours only: a download through a TCP route, and over HTTPS within seconds of it."""
+    measures = {"tcp": lambda: curl.download_over_tcp(way, files), "https": lambda: curl.download(way, certificate, files, streams=1)}
+    rates = {name: measures[name]() for name in (("https", "tcp") if https_first else ("tcp", "https"))}
+    return {"tcp_download": rates["tcp"] / rates["https"], "tcp_download_rate": rates["tcp"]}
+
+
 def resume_cost(ways, certificate, files):
     """Ours only: bulk through sessions that keep what was sent until it is acknowledged, to bulk through such that don't. `ways`: with
     and without, in the order in which to measure them."""

@@ -45,6 +45,11 @@ class Relay(Process):
                     "--hostname", hostname, "--target", target], seconds=20)
         return json.loads(said)["enroll"]
 
+    def add_tcp_route(self, agent, target):
+        """The port of a new TCP route to that target of the agent."""
+        said = run([self._binary, "admin", "--state-dir", self.state, "--json", "tcp-route", "add", "127.0.0.1:0", agent, target], seconds=20)
+        return int(json.loads(said)["tcp_route"]["address"].rsplit(":", 1)[1])
+
 
 IN_FLIGHT = 1000  # requests of one agent: its default of 100 would refuse half of the 200 WebSockets
 

@@ -9,9 +9,10 @@ HOSTS = (HOST, WEBSOCKET_HOST)
 
 
 class Way:
-    def __init__(self, port, pids):
+    def __init__(self, port, pids, tcp_port=None):
         self.port = port
         self.pids = pids
+        self.tcp_port = tcp_port  # ours: of a TCP route to the backend
 
 
 @contextlib.contextmanager
@@ -41,7 +42,8 @@ def ours(setting, resume_window="60s", name="relay"):
                 sallyport.Agent(setting.binary, setting.folder, f"{name}-{agent}", enroll, resume_window)))
         for agent in agents:
             agent.wait_until_connected()
-        yield Way(relay.port, [relay.pid, *(agent.pid for agent in agents)])
+        tcp_port = relay.add_tcp_route("bench", "bench")
+        yield Way(relay.port, [relay.pid, *(agent.pid for agent in agents)], tcp_port)
 
 
 def not_resumable(setting):
