@@ -282,3 +282,18 @@ def test_the_oldest_version_is_configured(world, tmp_path):
     (tunnel.relay.folder / "relay.yaml").write_text(json.dumps(tunnel.relay.config))
     tunnel.relay.admin("reload")
     assert b"200 OK" in speak("-tls1_2")
+
+
+@pytest.mark.sanitize
+def test_the_relays_identity_is_shown_in_tls_1_3_only(world):
+    relay = world.relay()
+
+    def offer(version):
+        return subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-alpn", "sallyport/1", version, "-ign_eof"],
+            input=REQUEST, capture_output=True, timeout=30).stdout
+
+    assert b"sallyport-relay" not in offer("-tls1_2")
+    spoken = offer("-tls1_3")
+    assert b"sallyport-relay" in spoken and b"404 Not Found" in spoken
+    assert b"New Session Ticket" not in spoken

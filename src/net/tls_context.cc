@@ -80,8 +80,9 @@ struct ServerTls::Impl {
         std::size_t size = 0;
         if (self.identity && SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) == 1 &&
             offers_tunnel({reinterpret_cast<const char*>(data), size})) {
-            SSL_set_SSL_CTX(ssl, self.identity.get());
-            return SSL_CLIENT_HELLO_SUCCESS;
+            SSL_set_SSL_CTX(ssl, self.identity.get());  // takes certificate and callbacks along, but not these two:
+            SSL_set_min_proto_version(ssl, TLS1_3_VERSION);
+            SSL_set_num_tickets(ssl, 0);  // agents resume nothing
         }
         return SSL_CLIENT_HELLO_SUCCESS;
     }
@@ -158,8 +159,6 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::make(const std::vector<Certi
     if (identity) {
         auto context = add(*identity);
         if (!context) return std::unexpected(context.error());
-        SSL_CTX_set_num_tickets(context->get(), 0);  // 10 KiB less per idle agent
-        SSL_CTX_set_min_proto_version(context->get(), TLS1_3_VERSION);
         impl.identity = std::move(*context);
     }
     return result;
