@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/admin_agents.h"
+#include "app/admin_bans.h"
 #include "app/admin_context.h"
 #include "app/admin_routes.h"
 #include "app/admin_tcp_routes.h"
@@ -124,6 +125,7 @@ std::function<int()> add_admin_command(CLI::App& program) {
     add_agent_actions(*context);
     add_route_actions(*context);
     add_tcp_route_actions(*context);
+    add_ban_actions(*context);
 
     AdminContext& shared = *context;
     context->on(command->add_subcommand("status", "The relay at a glance"),

@@ -40,7 +40,11 @@ constexpr std::array kKeys = {
     KeyInfo{"max_handshakes", "N", "TLS handshakes under way (default 10000)"},
     KeyInfo{"max_handshakes_per_address", "N", "the same from one address (default 512)"},
     KeyInfo{"max_reset_rate_per_address", "N", "requests a second that an address may give up half-way (default 100)"},
-    KeyInfo{"unlimited_addresses", "LIST", "addresses and networks whose connections count in all only (default 127.0.0.0/8, ::1)"},
+    KeyInfo{"unlimited_addresses", "LIST", "addresses and networks whose connections count in all only, and who are never banned (default 127.0.0.0/8, ::1)"},
+    KeyInfo{"ban_shield", "BOOL", "whoever fails to log in too often has to wait (default true)"},
+    KeyInfo{"ban_after", "N", "failures until an address is banned from logging in (default 10)"},
+    KeyInfo{"ban_time", "DURATION", "how long; doubled with each further ban (default 1m)"},
+    KeyInfo{"ban_time_max", "DURATION", "the longest ban (default 1h)"},
     KeyInfo{"max_streams_per_agent", "N", "requests and upgraded connections of a tunnel (default 4096)"},
     KeyInfo{"max_buffered_per_agent", "SIZE", "how far the windows of a tunnel's streams may grow together (default 64MiB)"},
     KeyInfo{"max_buffered", "SIZE", "held for peers that don't take it (default 0: a third of the memory)"},
@@ -145,6 +149,10 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_integer("max_handshakes_per_address", config.max_handshakes_per_address, 1, 1'000'000);
     reader.read_integer("max_reset_rate_per_address", config.max_reset_rate_per_address, 1, 1'000'000);
     read_networks(reader, "unlimited_addresses", config.unlimited_addresses);
+    reader.read_bool("ban_shield", config.ban_shield);
+    reader.read_integer("ban_after", config.ban_after, 1, 100'000);
+    reader.read_duration("ban_time", config.ban_time, 1s, 24h);
+    reader.read_duration("ban_time_max", config.ban_time_max, 1s, 30 * 24h);
     reader.read_integer("max_streams_per_agent", config.max_streams_per_agent, 1, 100'000);
     reader.read_octets("max_buffered_per_agent", config.max_buffered_per_agent, 1_MiB, 64_GiB);
     reader.read_octets("max_buffered", config.max_buffered, 1_MiB, 64_GiB * 1024);

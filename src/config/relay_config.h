@@ -58,6 +58,10 @@ struct RelayConfig {
     std::uint32_t max_handshakes_per_address = 512;
     std::uint32_t max_reset_rate_per_address = 100;  // requests given up half-way, a second
     std::vector<IpNetwork> unlimited_addresses{};    // load_relay_config: loopback, unless the key is set
+    bool ban_shield = true;                          // edge/ban_shield.h
+    std::uint32_t ban_after = 10;                    // failed logins
+    std::chrono::milliseconds ban_time{60'000};       // of a first ban; doubled with each further one
+    std::chrono::milliseconds ban_time_max{3'600'000};
     std::uint32_t max_streams_per_agent = 4'096;
     ByteCount max_buffered_per_agent = 64_MiB;       // growth of the windows of one tunnel's streams
     ByteCount max_buffered = 0;                      // held for peers that don't take it; 0: by the machine's memory

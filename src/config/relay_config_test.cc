@@ -29,6 +29,10 @@ TEST(RelayConfig, HasDefaults) {
     EXPECT_EQ(config->log_level, LogLevel::info);
     EXPECT_TRUE(config->access_log);
     EXPECT_EQ(config->offline_grace, 5s);
+    EXPECT_TRUE(config->ban_shield);
+    EXPECT_EQ(config->ban_after, 10u);
+    EXPECT_EQ(config->ban_time, 1min);
+    EXPECT_EQ(config->ban_time_max, 1h);
     EXPECT_EQ(config->threads, 0u);
 }
 

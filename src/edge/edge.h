@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "edge/ban_shield.h"
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
 #include "edge/local_handler.h"
@@ -43,6 +44,8 @@ public:
 
     // For routes with basic_auth; one for all edges of a process. Without it nobody gets into those.
     void set_password_checker(PasswordChecker& passwords);
+    // One for all edges of a process. Without it nobody is banned.
+    void set_ban_shield(BanShield& shield);
 
     // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});

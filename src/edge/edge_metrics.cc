@@ -29,6 +29,7 @@ std::string_view name_of(PolicyRefusal reason) {
         case PolicyRefusal::no_password: return "no_password";
         case PolicyRefusal::wrong_password: return "wrong_password";
         case PolicyRefusal::password_busy: return "password_busy";
+        case PolicyRefusal::banned: return "banned";
     }
     return "";
 }

@@ -52,8 +52,8 @@ inline constexpr std::size_t kHandshakeRefusals = 10;
 std::string_view name_of(HandshakeRefusal reason);
 
 // Why a route's policy let a request not through.
-enum class PolicyRefusal : std::uint8_t { unreadable, address, maintenance, path, ambiguous_path, content, no_password, wrong_password, password_busy };
-inline constexpr std::size_t kPolicyRefusals = 9;
+enum class PolicyRefusal : std::uint8_t { unreadable, address, maintenance, path, ambiguous_path, content, no_password, wrong_password, password_busy, banned };
+inline constexpr std::size_t kPolicyRefusals = 10;
 std::string_view name_of(PolicyRefusal reason);
 
 class EdgeMetrics {

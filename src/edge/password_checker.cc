@@ -59,6 +59,14 @@ PasswordChecker::Answer PasswordChecker::ask(Loop& loop, const BasicAuth& auth, 
     return {Verdict::busy, std::move(question)};
 }
 
+bool PasswordChecker::knows(const BasicAuth& auth, const Presented& presented) {
+    const BasicAuth::User* user = auth.find(presented.user);
+    if (!user) return false;
+    const Mac mac = mac_of(presented.user, presented.password.reveal(), user->hash, true);
+    const std::lock_guard lock(mutex_);
+    return is_kept(mac, Clock::now());
+}
+
 bool PasswordChecker::is_kept(const Mac& mac, TimePoint now) {
     const auto found = kept_.find(mac);
     if (found == kept_.end()) return false;

@@ -62,6 +62,9 @@ public:
 
     Answer ask(Loop& loop, const BasicAuth& auth, const Presented& presented, std::string_view visitor_ip, OnVerdict on_verdict);
 
+    // Whether that is a password known to be good: then ask() answers so at once.
+    bool knows(const BasicAuth& auth, const Presented& presented);
+
 private:
     using Mac = std::array<std::byte, 32>;
     struct HashOfMac {  // it is as random as a hash could be

@@ -95,6 +95,8 @@ const Problem kPasswordWanted{401, Hop::visitor, "password_wanted", "Sign in", "
                               "Basic realm=\"Sign in\", charset=\"UTF-8\""};
 const Problem kPasswordBusy{503, Hop::relay, "password_busy", "Too many sign-ins",
                             "More passwords are being tried here than can be checked. Try again shortly.", 5};
+const Problem kBanned{429, Hop::relay, "banned", "Too many failed sign-ins",
+                      "Signing in failed too often from where you are. Wait a while before you try again."};
 const Problem kStreamIdle{504, Hop::relay, "idle_timeout", "Idle", "Nothing was sent for longer than this site allows."};
 const Problem kPolicyUnreadable{503, Hop::relay, "policy_unreadable", "Not available",
                                 "The settings of this site can't be read. Its owner finds the cure in sallyport admin status.", 600};

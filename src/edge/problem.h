@@ -60,6 +60,7 @@ extern const Problem kPathDenied;
 extern const Problem kPathAmbiguous;
 extern const Problem kPasswordWanted;      // none came, or a wrong one
 extern const Problem kPasswordBusy;        // not judged: too many to judge
+extern const Problem kBanned;              // the ban shield refuses this login, or this WebSocket
 extern const Problem kStreamIdle;          // idle_timeout; only ever in the log
 extern const Problem kPolicyUnreadable;
 extern const Problem kInternal;

@@ -6,6 +6,7 @@
 #include "wire/forwarded.h"
 #include "wire/host_name.h"
 #include "wire/http1_writer.h"
+#include "wire/http_syntax.h"
 #include "wire/websocket_handshake.h"
 
 namespace sallyport {
@@ -98,6 +99,7 @@ bool ProxyExchange::find_route() {
     const std::string_view claimed = other_name ? routes_->agent_for_server_name(visitor_.server_name()) : std::string_view{};
     if (!route_ || !route_->enabled) {
         context_.metrics.unknown_host.add();
+        if (!site_) count_unknown_host();
         // On a connection that was made for another name, that connection may be all that is wrong.
         fail(visitor_.coalesces() && !claimed.empty() ? problem::kMisdirected : problem::kUnknownHost);
         return false;
@@ -121,17 +123,23 @@ bool ProxyExchange::find_route() {
 void ProxyExchange::judge_by_policy() {
     if (const auto refusal = judge_request(*route_, visitor_.request(), visitor_.visitor_ip())) return refuse(refusal->reason, refusal->told);
     if (route_->policy->basic_auth) return judge_password();
-    find_agent();
+    judge_login();
 }
 
 void ProxyExchange::judge_password() {
     RequestHead& head = visitor_.request();
-    Presented presented;
-    const PasswordNeed need = need_password(*route_, head, presented);
+    const PasswordNeed need = need_password(*route_, head, presented_);
     if (need == PasswordNeed::absent) return refuse(PolicyRefusal::no_password, problem::kPasswordWanted);
     drop_basic_credentials(head.fields);
-    if (need != PasswordNeed::judge) return find_agent();
+    if (need != PasswordNeed::judge) return judge_login();
     if (!context_.passwords) return on_password(PasswordChecker::Verdict::busy);
+    // Who was let in a moment ago tries nothing out.
+    if (!context_.shield || context_.passwords->knows(*route_->policy->basic_auth, presented_)) return ask_password();
+    wait_for_turn(LoginGuard::Kind::basic, &ProxyExchange::ask_password);
+}
+
+void ProxyExchange::ask_password() {
+    const Presented presented = std::exchange(presented_, {});
     auto [verdict, question] = context_.passwords->ask(context_.loop, *route_->policy->basic_auth, presented, visitor_.visitor_ip(),
                                                        [this](PasswordChecker::Verdict later) { on_password(later); });
     if (!question) return on_password(verdict);
@@ -141,8 +149,13 @@ void ProxyExchange::judge_password() {
 void ProxyExchange::on_password(PasswordChecker::Verdict verdict) {
     question_.reset();
     switch (verdict) {
-        case PasswordChecker::Verdict::right: return find_agent();
-        case PasswordChecker::Verdict::wrong: return refuse(PolicyRefusal::wrong_password, problem::kPasswordWanted);
+        case PasswordChecker::Verdict::right:
+            if (guard_) guard_->succeed();
+            context_.loop.dispose(std::move(guard_));
+            return judge_login();
+        case PasswordChecker::Verdict::wrong:
+            if (guard_) guard_->fail();
+            return refuse(PolicyRefusal::wrong_password, problem::kPasswordWanted);
         case PasswordChecker::Verdict::busy: return refuse(PolicyRefusal::password_busy, problem::kPasswordBusy);
     }
 }
@@ -150,6 +163,37 @@ void ProxyExchange::on_password(PasswordChecker::Verdict verdict) {
 void ProxyExchange::refuse(PolicyRefusal reason, const Problem& problem) {
     context_.metrics.policy_refused[static_cast<std::size_t>(reason)].add();
     fail(problem);
+}
+
+// ---- Logins at homes with a home-assistant preset, and their WebSockets (ban_shield.h)
+
+void ProxyExchange::judge_login() {
+    if (!context_.shield || route_->policy->preset == RoutePolicy::Preset::none) return find_agent();
+    if (upgrading_) return wait_for_turn(LoginGuard::Kind::websocket, &ProxyExchange::find_agent);
+    RequestHead& head = visitor_.request();
+    if (head.method != "POST") return find_agent();
+    std::string memory;
+    const LoginPath path = login_path(head.method, path_at_origin(*route_, head, memory));
+    if (path == LoginPath::none) return find_agent();
+    head.fields.remove_if([](const Field& field) { return equals_ignoring_case(field.name, "accept-encoding"); });  // so that the answer can be read on its way
+    wait_for_turn(path == LoginPath::token ? LoginGuard::Kind::token : LoginGuard::Kind::password, &ProxyExchange::find_agent);
+}
+
+void ProxyExchange::wait_for_turn(LoginGuard::Kind kind, void (ProxyExchange::*go_on)()) {
+    context_.loop.dispose(std::move(guard_));
+    guard_ = std::make_unique<LoginGuard>(context_, visitor_, *route_, kind, [this, go_on](std::optional<int> retry_after) {
+        if (!retry_after) return (this->*go_on)();
+        Problem told = problem::kBanned;
+        told.retry_after = *retry_after;
+        refuse(PolicyRefusal::banned, told);
+    });
+    guard_->ask();
+}
+
+void ProxyExchange::count_unknown_host() {
+    if (!context_.shield) return;
+    const BanShield::Who who{.ip = visitor_.visitor_ip(), .home = {}, .home_name = {}, .foreign = is_foreign(visitor_.request())};
+    if (const auto banned = context_.shield->fail_host(who, host_, context_.loop.now())) tell_of_ban(context_, *banned);
 }
 
 void ProxyExchange::find_agent() {
@@ -318,6 +362,7 @@ Stream::Pulled ProxyExchange::on_origin_pull(MutableOctets room) {
     if (stage_ == Stage::raw) {
         const Stream::Pulled pulled = visitor_.pull_raw(room);
         if (pulled.octets > 0) note_raw_octets();
+        if (pulled.end) context_.loop.dispose(std::move(guard_));  // the visitor ends it
         return pulled;
     }
     if ((stage_ != Stage::sending && stage_ != Stage::answering) || content_broken_) return {};
@@ -414,6 +459,7 @@ void ProxyExchange::begin_answer() {
     if (answer_.status == 400)
         if (const AgentView::Target* known = target(); known && known->home_assistant)
             context_.origins.report_unexpected_400(route_->agent_id, route_->target);
+    if (guard_) guard_->begin_answer(answer_);
     if (route_->policy) route_->policy->response_fields.apply(answer_.fields);
     visitor_.begin_answer(answer_);
 }
@@ -426,7 +472,9 @@ void ProxyExchange::relay_content() {
         const Result<Octets> piece = content_.next(in);
         if (!piece) return fail(problem::kOriginBadAnswer, piece.error().detail);
         if (piece->empty()) break;
-        content_.took(in, out.content(*piece));
+        const std::size_t taken = out.content(*piece);
+        if (guard_) guard_->answer_content(as_text(piece->first(taken)));
+        content_.took(in, taken);
     }
     if (!content_.done() && origin_->end() == OriginConnection::End::ended && !content_.end_of_input()) return on_origin_lost();
     if (content_.done()) return finish_answer();
@@ -437,6 +485,7 @@ void ProxyExchange::relay_content() {
 void ProxyExchange::finish_answer() {
     stage_ = Stage::none;
     permit_.reset();
+    context_.loop.dispose(std::move(guard_));
     const bool sent = sender_.done();
     sender_.shrink();
     if (answer_.fields.octets() > kBigHead) answer_ = {};
@@ -457,6 +506,7 @@ void ProxyExchange::begin_raw() {
     stage_ = Stage::raw;
     clock_on_ = route_->policy && route_->policy->idle_timeout;
     note_raw_octets();
+    if (guard_) guard_->open();
     remove_connection_fields(answer_.fields);
     answer_.fields.add("Upgrade", "websocket");
     visitor_.upgrade(answer_);
@@ -468,13 +518,16 @@ void ProxyExchange::relay_raw() {
     ReceivedOctets& in = origin_->received();
     while (!in.empty()) {
         if (!out.ready()) return;
-        in.consume(out.raw(in.front()));
+        const std::size_t taken = out.raw(in.front());
+        if (guard_) guard_->origin_said(taken);
+        in.consume(taken);
         note_raw_octets();
     }
     out.flush();
     if (origin_->end() == OriginConnection::End::reset) return visitor_.abort();
     if (origin_->end() == OriginConnection::End::ended && !raw_ended_) {
         raw_ended_ = true;
+        if (guard_) guard_->closed_by_origin();
         visitor_.end_raw();
     }
 }
@@ -530,6 +583,7 @@ void ProxyExchange::fail(const Problem& problem, std::string_view detail) {
 }
 
 void ProxyExchange::cancel() {
+    if (guard_ && ((stage_ == Stage::sending && sender_.done()) || stage_ == Stage::answering)) guard_->abandon();
     if (origin_ && stage_ != Stage::none) visitor_.note_reset();
     let_go();
 }
@@ -539,6 +593,8 @@ void ProxyExchange::let_go() {
     clock_on_ = look_again_ = false;
     knock_clock_.cancel();
     question_.reset();
+    presented_ = {};
+    context_.loop.dispose(std::move(guard_));
     context_.loop.dispose(std::move(wait_));
     permit_.reset();
     drop_origin();

@@ -12,6 +12,7 @@
 #include "edge/content_reader.h"
 #include "edge/edge_context.h"
 #include "edge/exchange.h"
+#include "edge/login_guard.h"
 #include "edge/origin_connection.h"
 #include "edge/password_checker.h"
 #include "edge/request_policy.h"
@@ -47,7 +48,11 @@ private:
     bool find_route();
     void judge_by_policy();
     void judge_password();
+    void ask_password();
     void on_password(PasswordChecker::Verdict verdict);
+    void judge_login();
+    void wait_for_turn(LoginGuard::Kind kind, void (ProxyExchange::*go_on)());
+    void count_unknown_host();
     void refuse(PolicyRefusal reason, const Problem& problem);
     void find_agent();
     void on_online(bool online);
@@ -102,6 +107,8 @@ private:
     const Route* route_ = nullptr;  // in routes_
     std::shared_ptr<const AgentView> agent_;
     std::unique_ptr<PasswordChecker::Question> question_;
+    Presented presented_;               // until it is judged
+    std::unique_ptr<LoginGuard> guard_;  // of a login, or a WebSocket at a home that asks for one
     std::unique_ptr<Origins::Wait> wait_;
     std::unique_ptr<Origins::Permit> permit_;
     std::unique_ptr<OriginConnection> origin_;

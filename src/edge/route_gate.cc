@@ -5,14 +5,6 @@
 namespace sallyport {
 namespace {
 
-// What the origin will get as path. `memory` holds it where it isn't a part of the request's.
-std::string_view path_at_origin(const Route& route, const RequestHead& head, std::string& memory) {
-    if (!route.strip_prefix) return head.path();
-    memory = head.path();
-    strip_prefix(memory, route.path_prefix);
-    return memory;
-}
-
 GateRefusal refusal(PolicyRefusal reason, const Problem& told) { return {reason, told}; }
 
 GateRefusal maintenance_refusal(const RoutePolicy::Maintenance& maintenance) {
@@ -23,6 +15,13 @@ GateRefusal maintenance_refusal(const RoutePolicy::Maintenance& maintenance) {
 }
 
 }  // namespace
+
+std::string_view path_at_origin(const Route& route, const RequestHead& head, std::string& memory) {
+    if (!route.strip_prefix) return head.path();
+    memory = head.path();
+    strip_prefix(memory, route.path_prefix);
+    return memory;
+}
 
 std::optional<GateRefusal> judge_request(const Route& route, const RequestHead& head, std::string_view visitor_ip) {
     const RoutePolicy& policy = *route.policy;

@@ -17,6 +17,9 @@ struct GateRefusal {
     Problem told;  // its texts are the policy's or of static life
 };
 
+// What the origin will get as path. `memory` holds it where it isn't a part of the request's.
+std::string_view path_at_origin(const Route& route, const RequestHead& head, std::string& memory);
+
 // In this order: unreadable policy, address, maintenance, path, announced size of the content. `route` has a policy.
 std::optional<GateRefusal> judge_request(const Route& route, const RequestHead& head, std::string_view visitor_ip);
 

@@ -82,7 +82,7 @@ void VisitorRequest::fail_answer(const Problem& problem, std::string_view detail
 }
 
 void VisitorRequest::log_problem(const Problem& problem, std::string_view detail) {
-    const bool for_operator = problem.hop != Hop::visitor && problem.cause != problem::kUnknownHost.cause && problem.cause != problem::kMaintenance.cause;
+    const bool for_operator = problem.hop != Hop::visitor && problem.cause != problem::kUnknownHost.cause && problem.cause != problem::kBanned.cause && problem.cause != problem::kMaintenance.cause;
     const LogLevel level = for_operator ? LogLevel::info : LogLevel::debug;
     if (!context_.log.enabled(level) || !context_.error_lines.admit()) return;
     context_.log.write(level, "edge.error",

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "relay/admin_agents.h"
+#include "relay/admin_bans.h"
 #include "relay/admin_call.h"
 #include "relay/admin_routes.h"
 #include "relay/admin_status.h"
@@ -46,6 +47,8 @@ constexpr std::array kEndpoints{
     Endpoint{"POST", "tcp-routes", add_tcp_route},
     Endpoint{"PATCH", "tcp-routes/{}", change_tcp_route},
     Endpoint{"DELETE", "tcp-routes/{}", remove_tcp_route},
+    Endpoint{"GET", "bans", list_bans},
+    Endpoint{"DELETE", "bans/{}", lift_ban},
 };
 
 std::string_view take_segment(std::string_view& path) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/ban_shield.h"
 #include "edge/local_handler.h"
 #include "relay/agents.h"
 #include "relay/api_json.h"
@@ -47,6 +48,8 @@ public:
     virtual Result<std::vector<store::BackupFile>> backup_files() = 0;
     virtual std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) = 0;  // HealthBoard::find
     virtual void prefer_newcomer(const store::AgentId& agent, const std::string& peer) = 0;  // relay/loop_agents.h
+    virtual std::vector<BanShield::Ban> bans() = 0;
+    virtual std::size_t lift_ban(const IpAddress& address) = 0;  // how many there were
     // Replaces this process by the program that is installed now. On the loop of the local listener; `done` comes on any thread.
     virtual void upgrade(Upgrade::Done done) = 0;
 

@@ -26,6 +26,11 @@ public:
         return {};
     }
     TcpRouteListeners::Shown tcp_listener(const std::string& listen) override { return {"127.0.0.1" + listen, ""}; }
+    std::vector<BanShield::Ban> bans() override { return banned; }
+    std::size_t lift_ban(const IpAddress& address) override {
+        return std::erase_if(banned, [&](const BanShield::Ban& ban) { return ban.address == address.text(); });
+    }
+    std::vector<BanShield::Ban> banned;
     Result<std::vector<std::string>> reload(store::Store&) override {
         if (broken) return fail(Errc::invalid_config, "relay.yaml:1: broken");
         return std::vector<std::string>{"threads changes at the next start"};

@@ -209,6 +209,16 @@ void add_limits(std::vector<MetricFamily>& out, const OverloadWatch& limits, con
     out.push_back(gauge("sallyport_visitor_addresses", "Addresses that are counted at the moment").count(visitors.addresses()).take());
 }
 
+void add_bans(std::vector<MetricFamily>& out, const BanShield& shield) {
+    out.push_back(gauge("sallyport_bans", "Visitors who may not log in at the moment").count(shield.bans(Clock::now())).take());
+    Family failures = counter("sallyport_ban_failures_total", "What the ban shield counts against visitors");
+    for (std::size_t i = 0; i < kBanKinds; ++i) {
+        const auto kind = static_cast<BanKind>(i);
+        failures.count(shield.failures(kind), {{"kind", std::string(name_of(kind))}});
+    }
+    out.push_back(failures.take());
+}
+
 std::size_t resident_octets() {
     std::ifstream statm("/proc/self/statm");
     std::size_t total = 0;
@@ -239,6 +249,7 @@ std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     add_agents(families, live);
     add_health(families, agents_.health());
     add_limits(families, limits_, visitors_);
+    add_bans(families, shield_);
     add_process(families, loops_, started_at_);
     std::ostringstream out;
     prometheus::TextSerializer().Serialize(out, families);

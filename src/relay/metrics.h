@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "edge/ban_shield.h"
 #include "edge/edge_metrics.h"
 #include "edge/local_handler.h"
 #include "edge/visitor_limits.h"
@@ -22,8 +23,9 @@ struct MeasuredLoop {
 
 class Metrics final : public LocalHandler {
 public:
-    Metrics(Agents& agents, std::vector<MeasuredLoop> loops, const OverloadWatch& limits, const VisitorLimits& visitors)
-        : agents_(agents), loops_(std::move(loops)), limits_(limits), visitors_(visitors) {}
+    Metrics(Agents& agents, std::vector<MeasuredLoop> loops, const OverloadWatch& limits, const VisitorLimits& visitors,
+            const BanShield& shield)
+        : agents_(agents), loops_(std::move(loops)), limits_(limits), visitors_(visitors), shield_(shield) {}
     void handle(LocalRequest request, Reply reply) override;
 
     // On any thread; the longest turns are taken, so that each scrape sees those since the one before.
@@ -34,6 +36,7 @@ private:
     std::vector<MeasuredLoop> loops_;
     const OverloadWatch& limits_;
     const VisitorLimits& visitors_;
+    const BanShield& shield_;
     WallTime started_at_ = wall_now();
 };
 

@@ -113,6 +113,17 @@ const std::string_view kOpenApiDocument = R"json({
           "404": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}},
       "delete": {"operationId": "removeTcpRoute", "summary": "Removes the route and cuts its connections",
         "responses": {"200": {"description": "removed"}, "404": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/bans": {
+      "get": {"operationId": "listBans", "summary": "Who may not log in at the moment",
+        "responses": {"200": {"description": "bans", "content": {"application/json": {"schema": {"type": "object", "required": ["bans"],
+          "properties": {"bans": {"type": "array", "items": {"$ref": "#/components/schemas/Ban"}}}}}}}}}
+    },
+    "/bans/{address}": {
+      "parameters": [{"name": "address", "in": "path", "required": true, "schema": {"type": "string"}, "description": "IPv4, or any address of an IPv6 /64"}],
+      "delete": {"operationId": "liftBan", "summary": "Ends all bans of an address and forgets what it has done",
+        "responses": {"200": {"description": "how many bans that ended", "content": {"application/json": {"schema": {"type": "object", "required": ["lifted"],
+          "properties": {"lifted": {"type": "integer"}}}}}}, "422": {"$ref": "#/components/responses/Error"}}}
     }
   },
   "components": {
@@ -123,6 +134,12 @@ const std::string_view kOpenApiDocument = R"json({
       "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "object", "required": ["status", "reason", "detail"],
         "properties": {"status": {"type": "integer"}, "reason": {"type": "string", "description": "stable, in snake_case"},
           "field": {"type": "string", "description": "the member of the request that is wrong"}, "detail": {"type": "string"}}}}},
+      "Ban": {"type": "object", "required": ["address", "kind", "left_s"], "properties": {
+        "address": {"type": "string", "description": "IPv4, or an IPv6 /64"},
+        "agent": {"type": ["string", "null"], "description": "at which home; null: all of them"},
+        "kind": {"enum": ["password", "login", "websocket", "unknown_host"], "description": "of the last failure"},
+        "cross_site": {"type": "boolean", "description": "only of requests that browsers make for pages of other sites"},
+        "times": {"type": "integer", "description": "bans in a row"}, "left_s": {"type": "integer"}}},
       "CredentialKind": {"enum": ["enrolment", "token", "device"], "default": "enrolment"},
       "Target": {"type": "object", "required": ["name", "url"], "additionalProperties": false,
         "properties": {"name": {"type": "string", "pattern": "^[a-z0-9._-]{1,64}$"}, "url": {"type": "string", "description": "scheme://host:port"}}},

@@ -207,6 +207,7 @@ Result<> Relay::make_parts() {
     const EdgeSettings settings = edge_settings(config_);
     budget_ = std::make_unique<BufferBudget>(max_buffered(config_), strands_.size());
     limits_ = VisitorLimits::make(visitor_bounds(config_));
+    shield_ = std::make_unique<BanShield>(ban_bounds(config_));
     if (config_.max_connections > limits_->bounds().connections)
         log_.warn("config.warning", {{"detail", "max_connections: the limit of open descriptors (ulimit -n) is " + std::to_string(descriptors_) +
                                                     ", which is enough for " + std::to_string(limits_->bounds().connections)}});
@@ -217,6 +218,7 @@ Result<> Relay::make_parts() {
         strand.edge->set_routes(directory_->routes());
         strand.edge->set_server_tls(first_tls_);
         strand.edge->set_password_checker(*passwords_);
+        strand.edge->set_ban_shield(*shield_);
         strand.edge->set_tcp_ports(tcp_ports_of(i, first_tcp_routes_));
         agents_->at(i).set_directory(directory_);
     }
@@ -261,6 +263,10 @@ VisitorBounds Relay::visitor_bounds(const RelayConfig& config) const {
     bounds.address_reset_rate = config.max_reset_rate_per_address;
     bounds.exempt = config.unlimited_addresses;
     return bounds;
+}
+
+BanBounds Relay::ban_bounds(const RelayConfig& config) {
+    return {.on = config.ban_shield, .after = config.ban_after, .time = config.ban_time, .longest = config.ban_time_max, .exempt = config.unlimited_addresses};
 }
 
 // What /metrics shows and the log tells of when it is reached.
@@ -309,7 +315,8 @@ void Relay::serve() {
     for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
     overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits());
-    metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured), *overload_watch_, *limits_);
+    ban_watch_ = std::make_unique<BanWatch>(strands_.front()->loop, log_, *shield_);
+    metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured), *overload_watch_, *limits_, *shield_);
     Edge& first = *strands_.front()->edge;
     open_listeners_.add("admin", admin_socket().string(), admin_listener_.get());
     first.listen_local(std::move(admin_listener_), *admin_api_);
@@ -559,6 +566,7 @@ void Relay::post_settings(const RelayConfig& config) {
     for (const auto& strand : strands_)
         strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
     limits_->set_bounds(visitor_bounds(config));
+    shield_->set_bounds(ban_bounds(config));
     budget_->set_bound(max_buffered(config));
     agents_->set_limits(tunnel_settings(config), config.max_agents);
     agents_->set_health_interval(config.health_interval);
@@ -595,6 +603,12 @@ Result<std::vector<std::string>> Relay::reload(store::Store& store) {
     for (const std::string& note : notes) log_.warn("relay.reload_note", {{"detail", note}});
     notifier_.ready(status_text());
     return notes;
+}
+
+std::size_t Relay::lift_ban(const IpAddress& address) {
+    const std::size_t lifted = shield_->lift(address, Clock::now());
+    if (lifted > 0) log_.info("visitor.unbanned", {{"address", address.text()}, {"by", "admin-socket"}});
+    return lifted;
 }
 
 Result<std::vector<store::BackupFile>> Relay::backup_files() { return collect_backup_files(config_, config_file_); }

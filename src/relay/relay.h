@@ -20,6 +20,7 @@
 #include "net/service_watchdog.h"
 #include "relay/admin_api.h"
 #include "relay/agents.h"
+#include "relay/ban_watch.h"
 #include "relay/certificates.h"
 #include "relay/ending.h"
 #include "relay/listeners.h"
@@ -73,6 +74,7 @@ private:
     void announce() const;
     EdgeSettings edge_settings(const RelayConfig& config) const;
     VisitorBounds visitor_bounds(const RelayConfig& config) const;
+    static BanBounds ban_bounds(const RelayConfig& config);
     std::vector<OverloadWatch::Limit> watched_limits();
     void post_settings(const RelayConfig& config);
 
@@ -105,6 +107,8 @@ private:
     Result<std::vector<store::BackupFile>> backup_files() override;
     std::optional<RouteHealth> route_health(const store::RouteId& route, const store::AgentId& agent) override { return agents_->health().find(route.text, agent.text); }
     void prefer_newcomer(const store::AgentId& agent, const std::string& peer) override { agents_->prefer_newcomer(agent.text, peer); }
+    std::vector<BanShield::Ban> bans() override { return shield_->list(Clock::now()); }
+    std::size_t lift_ban(const IpAddress& address) override;
     void upgrade(Upgrade::Done done) override { begin_upgrade(std::move(done)); }  // on the first loop
 
     // Upgrade::Host; on the attempt's thread
@@ -135,6 +139,7 @@ private:
     Listeners metrics_listener_;
     Descriptor admin_listener_;
     std::shared_ptr<VisitorLimits> limits_;
+    std::unique_ptr<BanShield> shield_;  // outlives strands_
     std::unique_ptr<BufferBudget> budget_;
     OpenListeners open_listeners_;
     TcpRouteListeners tcp_listeners_{log_, open_listeners_};  // after the start: the store's thread only
@@ -146,6 +151,7 @@ private:
     std::unique_ptr<AdminApi> admin_api_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<OverloadWatch> overload_watch_;  // on the first loop
+    std::unique_ptr<BanWatch> ban_watch_;            // on the first loop
     std::unique_ptr<RetirementClock> retirements_;  // on the first loop
     std::unique_ptr<SignalWatch> signals_;
 
