@@ -24,12 +24,24 @@ using namespace sallyport;
 constexpr std::chrono::milliseconds kLookEvery{100};  // how many are connected
 constexpr std::size_t kDialling = 20;  // at once: more would only queue up in the relay's handshakes
 
-Result<AgentSetup> make_setup(const std::string& line) {
+// Homes have an address each. All of these have one, which has 28,000 ports towards an address of the relay, each gone for a minute
+// once it was used: so they dial the relay by as many of its loopback addresses as it takes.
+constexpr std::size_t kAgentsAnAddress = 500;
+
+// `number` of the agent that will dial it.
+Url spread(Url relay, std::size_t number) {
+    relay.host = fmt::format("127.0.0.{}", 1 + number / kAgentsAnAddress);
+    relay.host_kind = HostKind::ipv4;
+    return relay;
+}
+
+Result<AgentSetup> make_setup(const std::string& line, std::size_t number) {
     Result<EnrolmentCode> code = parse_enrolment_code(line);
     if (!code) return std::unexpected(code.error());
-    Result<Url> url = parse_relay_url(code->public_url);
-    if (!url) return std::unexpected(url.error());
-    Result<std::shared_ptr<const ClientTls>> tls = make_relay_tls(*url, code->pin, {});
+    const Result<Url> told = parse_relay_url(code->public_url);
+    if (!told) return std::unexpected(told.error());
+    const Url url = spread(*told, number);
+    Result<std::shared_ptr<const ClientTls>> tls = make_relay_tls(url, code->pin, {});
     if (!tls) return std::unexpected(tls.error());
     Result<Url> origin = parse_target_url("tcp://127.0.0.1:9");  // never asked for, and no Home Assistant to look for
     if (!origin) return std::unexpected(origin.error());
@@ -37,7 +49,7 @@ Result<AgentSetup> make_setup(const std::string& line) {
     target.name = "idle";
     target.url = *origin;
     AgentSetup setup;
-    setup.relay = RelayEndpoint{*url, *tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
+    setup.relay = RelayEndpoint{url, *tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
     setup.targets = TargetTable{{target}, TargetTable::AnyTarget::refused};
     setup.tunnel.resume_window = std::chrono::seconds(60);  // as `sallyport agent` has it
     return setup;
@@ -92,8 +104,9 @@ int main() {
     Loop loop;
     Workers workers{2, 100'000};
     Crowd crowd{loop, workers, log};
+    std::size_t number = 0;
     for (std::string line; std::getline(std::cin, line);) {
-        Result<AgentSetup> setup = make_setup(line);
+        Result<AgentSetup> setup = make_setup(line, number++);
         if (!setup) {
             fmt::print(stderr, "idle_agents: {}\n", setup.error().detail);
             return 2;

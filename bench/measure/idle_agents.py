@@ -101,4 +101,5 @@ def _measure(setting, folder, count, seconds_at_rest, found):
         return found
 
 
-CONFIG = {"max_agents": 20_000}
+# All of loopback, for idle_agents.cc.
+CONFIG = {"max_agents": 20_000, "address": "0.0.0.0"}

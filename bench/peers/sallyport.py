@@ -9,7 +9,7 @@ from .process import Process, free_port, run
 class Relay(Process):
     """A relay on loopback with its own state folder; no access log, as in the nginx of the other ways."""
 
-    def __init__(self, binary, folder, certificate, name="relay", **config):
+    def __init__(self, binary, folder, certificate, name="relay", address="127.0.0.1", **config):
         self._binary = binary
         self.state = os.path.join(folder, name)
         os.mkdir(self.state, 0o700)
@@ -19,7 +19,7 @@ class Relay(Process):
         with open(path, "w", encoding="utf-8") as file:
             json.dump({  # JSON is YAML
                 "state_dir": self.state,
-                "https_listen": f"127.0.0.1:{self.port}",
+                "https_listen": f"{address}:{self.port}",
                 "http_listen": "off",
                 "metrics_listen": "off",
                 "public_url": self.url,
