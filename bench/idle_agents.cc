@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,21 +36,28 @@ Url spread(Url relay, std::size_t number) {
     return relay;
 }
 
-Result<AgentSetup> make_setup(const std::string& line, std::size_t number) {
+// One for all who dial the same address: a process of its own would hold one, and not 10,000 in turn.
+using SharedTls = std::map<std::string, std::shared_ptr<const ClientTls>>;
+
+Result<AgentSetup> make_setup(const std::string& line, std::size_t number, SharedTls& shared) {
     Result<EnrolmentCode> code = parse_enrolment_code(line);
     if (!code) return std::unexpected(code.error());
     const Result<Url> told = parse_relay_url(code->public_url);
     if (!told) return std::unexpected(told.error());
     const Url url = spread(*told, number);
-    Result<std::shared_ptr<const ClientTls>> tls = make_relay_tls(url, code->pin, {});
-    if (!tls) return std::unexpected(tls.error());
+    std::shared_ptr<const ClientTls>& tls = shared[url.host];
+    if (!tls) {
+        auto made = make_relay_tls(url, code->pin, {});
+        if (!made) return std::unexpected(made.error());
+        tls = std::move(*made);
+    }
     Result<Url> origin = parse_target_url("tcp://127.0.0.1:9");  // never asked for, and no Home Assistant to look for
     if (!origin) return std::unexpected(origin.error());
     Target target;
     target.name = "idle";
     target.url = *origin;
     AgentSetup setup;
-    setup.relay = RelayEndpoint{url, *tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
+    setup.relay = RelayEndpoint{url, tls, Ed25519PrivateKey::generate(), enrol_field(*code)};
     setup.targets = TargetTable{{target}, TargetTable::AnyTarget::refused};
     setup.tunnel.resume_window = std::chrono::seconds(60);  // as `sallyport agent` has it
     return setup;
@@ -105,8 +113,9 @@ int main() {
     Workers workers{2, 100'000};
     Crowd crowd{loop, workers, log};
     std::size_t number = 0;
+    SharedTls shared;
     for (std::string line; std::getline(std::cin, line);) {
-        Result<AgentSetup> setup = make_setup(line, number++);
+        Result<AgentSetup> setup = make_setup(line, number++, shared);
         if (!setup) {
             fmt::print(stderr, "idle_agents: {}\n", setup.error().detail);
             return 2;

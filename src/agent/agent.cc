@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/attempt_pace.h"
 #include "base/random.h"
 #include "base/version.h"
 
@@ -11,9 +12,6 @@ namespace {
 // In a hurry: while a session waits, its connection is silent, or a relay that drained is expected back.
 constexpr std::chrono::milliseconds kAttemptEvery{1000};  // ±20 %
 constexpr std::chrono::milliseconds kAtOnceEvery{200};    // connections that are cut as soon as they are there
-// An attempt that has got through to the relay gets this long before another runs beside it, and twice as long with each one.
-// A relay that comes back and shakes hands with thousands is slow; more attempts would make it slower.
-constexpr std::chrono::milliseconds kReachedPatience{3000};
 constexpr std::size_t kMostAttempts = 4;  // side by side; older ones have lost their first packets
 // All agents of a relay hear of its drain in one moment; they come within this, well inside offline_grace.
 constexpr std::chrono::milliseconds kDrainSpread{500};
@@ -81,10 +79,27 @@ void Agent::dial() {
         return;
     }
     if (current_ && current_->connected() && !current_->is_silent()) return drop_attempts();
-    const bool wait = !dialling_.empty() && dialling_.back().dialler->reached() &&
-                      loop_.now() - attempted_at_ < kReachedPatience * (1u << (dialling_.size() - 1));
-    if (!wait) begin_attempt();
+    if (!is_worth_waiting()) begin_attempt();
     dial_again_in(until_next_attempt());
+}
+
+bool Agent::is_worth_waiting() {
+    const auto waits = [this](const Attempt& attempt) {
+        return loop_.now() - attempt.began < attempt_patience(attempt.dialler->stage(), dialling_.size());
+    };
+    if (std::ranges::none_of(dialling_, waits)) return false;
+    // Behind one that the relay has, those that have got nowhere would only ask it for the same a second time.
+    const auto arrived = [](const Attempt& attempt) { return attempt.dialler->stage() == AttemptStage::acknowledged; };
+    if (std::ranges::any_of(dialling_, arrived)) drop_unreached();
+    return true;
+}
+
+void Agent::drop_unreached() {
+    std::erase_if(dialling_, [this](Attempt& attempt) {
+        if (attempt.dialler->reached()) return false;
+        loop_.dispose(std::move(attempt.dialler));
+        return true;
+    });
 }
 
 void Agent::begin_attempt() {
@@ -190,12 +205,7 @@ void Agent::check_network(std::string_view why) {
     for_each_tunnel([](RelayTunnel& tunnel) { tunnel.check(); });
     if (current_ && current_->connected()) return;
     back_off_.reset();
-    // What hasn't got anywhere yet may be on a way that is gone.
-    std::erase_if(dialling_, [this](Attempt& attempt) {
-        if (attempt.dialler->reached()) return false;
-        loop_.dispose(std::move(attempt.dialler));
-        return true;
-    });
+    drop_unreached();  // they may be on a way that is gone
     if (!dialling_.empty()) return;
     dial_at_once();
 }

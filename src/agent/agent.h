@@ -96,6 +96,8 @@ private:
 
     void dial();
     bool in_a_hurry() const;
+    bool is_worth_waiting();
+    void drop_unreached();
     void begin_attempt();
     Result<SessionState> ask_session(std::uint64_t number);
     void on_dialled(std::uint64_t number, std::expected<OpenedConnection, DialFailure> result);

@@ -34,7 +34,8 @@ protected:
         return test::make_target(std::move(name), origin.url("tcp"));
     }
 
-    Loop loop;
+    std::optional<TimePoint> frozen;  // what the loop takes for the time, once a test makes it itself
+    Loop loop{[this] { return frozen ? *frozen : Clock::now(); }};
     Log log{LogLevel::error, LogFormat::key_value};
     Workers workers{2};
     test::LoopbackRelay relay{loop};
@@ -348,6 +349,28 @@ TEST_F(DrainedAgentTest, GoesOnTryingWhileNobodyTakesItsPlaceYet) {
     EXPECT_GE(next.connections, 3u);
     visitor.send("2");
     EXPECT_TRUE(until([&] { return visitor.received == "12"; }));
+}
+
+// A relay that comes back to thousands of agents: its kernel has taken the connection, and the relay is busy with others.
+TEST_F(DrainedAgentTest, WaitsForARelayThatIsBusyBeforeItAsksBesides) {
+    start(setup_for({tcp("echo", origin)}));
+    frozen = Clock::now();
+    const Descriptor busy = listen_tcp(*SocketAddress::parse("127.0.0.1", 0)).value();
+    wire.lead_to(SocketAddress::local_of(busy.get()).port());
+    relay.say(DrainMessage{"stop", std::chrono::seconds(60)});
+    std::vector<Descriptor> asked;
+    const auto pass = [&](std::chrono::milliseconds time) {
+        for (const TimePoint end = *frozen + time; *frozen < end; *frozen += std::chrono::milliseconds(100)) {
+            for (int turns = 0; turns < 5; ++turns) loop.turn(std::chrono::milliseconds(1));
+            while (Descriptor taken{::accept4(busy.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)}) asked.push_back(std::move(taken));
+        }
+    };
+    for (int i = 0; i < 600 && asked.empty(); ++i) pass(std::chrono::milliseconds(100));
+    ASSERT_EQ(asked.size(), 1u);
+    pass(std::chrono::milliseconds(2500));
+    EXPECT_EQ(asked.size(), 1u) << "the first one is worth waiting for";
+    for (int i = 0; i < 600 && asked.size() < 2; ++i) pass(std::chrono::milliseconds(100));
+    EXPECT_EQ(asked.size(), 2u) << "but not for ever";
 }
 
 TEST_F(DrainedAgentTest, ARetiredTunnelIsNotResumed) {

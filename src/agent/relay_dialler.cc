@@ -163,6 +163,11 @@ RelayDialler::~RelayDialler() {
     if (transport_) transport_->abort();
 }
 
+AttemptStage RelayDialler::stage() const {
+    if (!transport_) return AttemptStage::connecting;
+    return transport_->all_arrived() ? AttemptStage::acknowledged : AttemptStage::connected;
+}
+
 void RelayDialler::on_connected(Result<Descriptor> connected) {
     loop_.dispose(std::move(connector_));
     if (!connected) return fail_with({DialFailure::Kind::network, connected.error().detail, {}, {}});

@@ -10,6 +10,7 @@
 #include <string>
 #include <variant>
 
+#include "agent/attempt_pace.h"
 #include "base/secret.h"
 #include "net/connector.h"
 #include "net/tls_context.h"
@@ -88,7 +89,7 @@ public:
     struct Limits {
         std::chrono::milliseconds resolve{5000};
         std::chrono::milliseconds connect{10000};
-        std::chrono::milliseconds tls{10000};
+        std::chrono::milliseconds tls{20000};  // a relay that is busy closes whom it won't serve within half of it
         std::chrono::milliseconds handshake{10000};
     };
     // Called once, on the loop, never inside the constructor. Dispose of the dialler then.
@@ -102,8 +103,9 @@ public:
     RelayDialler(const RelayDialler&) = delete;
     RelayDialler& operator=(const RelayDialler&) = delete;
 
-    // Somebody at the relay's address has taken the connection: what is missing is worth waiting for.
+    // Somebody at the relay's address has taken the connection.
     bool reached() const { return transport_ != nullptr; }
+    AttemptStage stage() const;
 
     static constexpr std::size_t kMaxAnswer = 32_KiB;  // head and content of a refusal
 

@@ -23,7 +23,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     Impl(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings, std::shared_ptr<VisitorLimits> shared_limits)
         : context(*this, loop, origins, door, log, std::move(settings)),
           limits(shared_limits ? std::move(shared_limits) : VisitorLimits::make({})),
-          intake(loop, context.metrics, context.settings.hello_deadline,
+          intake(loop, context.metrics, context.settings,
                  [this](Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry) {
                      sort_by_name(std::move(connection), std::move(octets), hello, std::move(entry));
                  }),
@@ -208,7 +208,6 @@ void Edge::set_tcp_ports(const std::vector<TcpPort>& ports) {
 
 void Edge::set_settings(EdgeSettings settings) {
     impl_->context.access_log.enable(settings.access_log);
-    impl_->intake.set_deadline(settings.hello_deadline);
     impl_->https_headers.set_deadline(settings.hello_deadline);
     impl_->plain_headers.set_deadline(settings.hello_deadline);
     impl_->context.settings = std::move(settings);

@@ -13,6 +13,7 @@ namespace sallyport {
 struct EdgeSettings {
     using Milliseconds = std::chrono::milliseconds;
     Milliseconds hello_deadline{10'000};      // for the whole ClientHello
+    Milliseconds longest_wait{10'000};        // of a ClientHello that has come, for its handshake to begin: half of an agent's patience
     Milliseconds handshake_deadline{10'000};  // for TLS behind it
     Milliseconds head_deadline{10'000};       // from a header section's first octet to its last
     Milliseconds idle_timeout{75'000};        // before and between requests; above the 60 s many clients and balancers use

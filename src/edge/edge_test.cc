@@ -308,6 +308,42 @@ TEST_F(EdgeTest, DrainsIdleConnectionsAtOnceAndOthersWithTheirAnswer) {
     EXPECT_THAT(sink.received, HasSubstr("Connection: close\r\n"));
 }
 
+TEST_F(EdgeTest, ShakesNoHandsWithWhoHasLeft) {
+    {
+        const Descriptor socket = dial();
+        const std::string hello = client_hello();
+        ASSERT_EQ(::send(socket.get(), hello.data(), hello.size(), MSG_NOSIGNAL), static_cast<ssize_t>(hello.size()));
+    }
+    run_until([&] { return refused(HandshakeRefusal::gone) == 1; });
+    EXPECT_EQ(edge->open_connections(), 0u);
+    EXPECT_EQ(refused(HandshakeRefusal::tls_failed), 0u);
+}
+
+TEST_F(EdgeTest, ClosesWhoHasWaitedTooLongForTheirHandshakeToBegin) {
+    open({.longest_wait = -1ms});
+    const Descriptor socket = dial();
+    const std::string hello = client_hello();
+    ASSERT_EQ(::send(socket.get(), hello.data(), hello.size(), MSG_NOSIGNAL), static_cast<ssize_t>(hello.size()));
+    run_until([&] { return refused(HandshakeRefusal::overload) == 1; });
+    char answer = 0;
+    EXPECT_EQ(::recv(socket.get(), &answer, 1, 0), 0) << "closed in order, without an answer";
+}
+
+TEST_F(EdgeTest, TakesConnectionsInBurstsAndServesAll) {
+    std::vector<Descriptor> sockets;
+    const std::string hello = client_hello();
+    for (int i = 0; i < 300; ++i) {
+        sockets.push_back(dial());
+        run_until([&] { return ::send(sockets.back().get(), hello.data(), hello.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(hello.size()); });
+        if (i % 2 == 0) sockets.back().reset();
+    }
+    for (int i = 1; i < 300; i += 2) {
+        char answer = 0;
+        run_until([&] { return ::recv(sockets[i].get(), &answer, 1, MSG_PEEK | MSG_DONTWAIT) == 1; });
+        EXPECT_EQ(answer, 0x16);
+    }
+}
+
 // As clients' pools do: they look at a connection when they need it.
 TEST_F(EdgeTest, DoesntWaitForAVisitorWhoKeepsADrainedConnectionOpen) {
     open({.linger = 1h});

@@ -21,19 +21,18 @@ void tell_to_use_https(int descriptor, LoopBuffers& buffers) {
 }
 
 // In a storm, as when a relay comes back to thousands of agents, a queue that is served in order is served to those who are
-// about to give up, and nobody gets through. So whoever has left already is not shaken hands with, nor who has waited so
-// long (half of an agent's patience): closed at once, he comes again, and those behind him are served in time.
-constexpr std::uint32_t kLongestWaitMs = 5000;
-
+// about to give up, and nobody gets through. So whoever has left already is not shaken hands with, nor who has waited too
+// long: closed at once, he comes again, and those behind him are served in time.
 bool has_left(int descriptor) {
     char octet = 0;
     return ::recv(descriptor, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-bool has_waited_long(int descriptor) {
+bool has_waited(int descriptor, EdgeSettings::Milliseconds longest) {
     tcp_info info{};
     socklen_t size = sizeof info;
-    return ::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_last_data_recv > kLongestWaitMs;
+    return ::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           EdgeSettings::Milliseconds(info.tcpi_last_data_recv) > longest;
 }
 
 }  // namespace
@@ -54,7 +53,7 @@ public:
         if (!octets_.empty()) look_at_octets();
         if (!done_) on_readable();
         if (done_) return;
-        deadline_.start(intake_.deadline_);
+        deadline_.start(intake_.settings_.hello_deadline);
         watch_.want_read(true);
     }
 
@@ -85,7 +84,8 @@ private:
             case Status::need_more: return;
             case Status::found:
                 if (has_left(connection_.get())) return intake_.refuse(*this, HandshakeRefusal::gone);
-                if (has_waited_long(connection_.get())) return intake_.refuse(*this, HandshakeRefusal::overload);
+                if (has_waited(connection_.get(), intake_.settings_.longest_wait))
+                    return intake_.refuse(*this, HandshakeRefusal::overload);
                 return finish();
             case Status::http:
                 tell_to_use_https(connection_.get(), intake_.loop_.buffers());
@@ -119,8 +119,8 @@ private:
     Timer deadline_;
 };
 
-VisitorIntake::VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Milliseconds deadline, OnHello on_hello)
-    : loop_(loop), metrics_(metrics), deadline_(deadline), on_hello_(std::move(on_hello)) {}
+VisitorIntake::VisitorIntake(Loop& loop, EdgeMetrics& metrics, const EdgeSettings& settings, OnHello on_hello)
+    : loop_(loop), metrics_(metrics), settings_(settings), on_hello_(std::move(on_hello)) {}
 
 VisitorIntake::~VisitorIntake() = default;
 

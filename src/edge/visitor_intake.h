@@ -22,14 +22,13 @@ class VisitorIntake {
 public:
     using OnHello = std::function<void(Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry)>;
 
-    VisitorIntake(Loop& loop, EdgeMetrics& metrics, EdgeSettings::Milliseconds deadline, OnHello on_hello);
+    VisitorIntake(Loop& loop, EdgeMetrics& metrics, const EdgeSettings& settings, OnHello on_hello);
     ~VisitorIntake();
 
     // `octets`: read from the connection before.
     void take(Descriptor connection, std::string octets, VisitorEntry entry);
     std::size_t size() const { return pending_.size(); }
     void close_all();
-    void set_deadline(EdgeSettings::Milliseconds deadline) { deadline_ = deadline; }
 
 private:
     class Pending;
@@ -38,7 +37,7 @@ private:
 
     Loop& loop_;
     EdgeMetrics& metrics_;
-    EdgeSettings::Milliseconds deadline_;
+    const EdgeSettings& settings_;  // a reload may change what stands there
     OnHello on_hello_;
     std::vector<std::unique_ptr<Pending>> pending_;
 };

@@ -16,7 +16,9 @@ namespace sallyport {
 namespace {
 
 constexpr int kBacklog = 4096;         // the kernel caps it at net.core.somaxconn
-constexpr int kAcceptBurst = 16;       // connections taken per turn, so that a storm doesn't starve what runs
+// What is taken a turn, so that a storm doesn't starve what runs.
+constexpr int kMostInBurst = 256;
+constexpr std::chrono::milliseconds kLongestBurst{5};
 constexpr auto kPauseWithoutDescriptors = std::chrono::seconds(1);
 
 void set_option(int descriptor, int level, int option, int value) {
@@ -98,8 +100,14 @@ ByteCount unsent_octets(int descriptor) {
     return ::ioctl(descriptor, SIOCOUTQNSD, &octets) == 0 ? static_cast<ByteCount>(octets) : 0;
 }
 
+ByteCount unacknowledged_octets(int descriptor) {
+    int octets = 0;
+    return ::ioctl(descriptor, SIOCOUTQ, &octets) == 0 ? static_cast<ByteCount>(octets) : 0;
+}
+
 Acceptor::Acceptor(Loop& loop, Descriptor listener, OnConnection on_connection, OnTrouble on_trouble, Spare spare)
-    : listener_(std::move(listener)),
+    : loop_(loop),
+      listener_(std::move(listener)),
       on_connection_(std::move(on_connection)),
       on_trouble_(std::move(on_trouble)),
       keeps_spare_(spare),
@@ -129,28 +137,32 @@ bool Acceptor::give_up_spare() {
 }
 
 void Acceptor::on_readable() {
-    for (int i = 0; i < kAcceptBurst; ++i) {
-        sockaddr_storage peer{};
-        socklen_t size = sizeof peer;
-        Descriptor connection(
-            ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (connection) {
-            tune_connection(connection.get());
-            on_connection_(std::move(connection), SocketAddress::from(reinterpret_cast<sockaddr*>(&peer), size));
-            continue;
-        }
-        if (errno == EAGAIN || errno == EINTR) return;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            const Error error = system_error(errno, "accept");
-            if (give_up_spare()) continue;
-            on_trouble_(error);
-            troubled_ = true;
-            watch_.want_read(false);
-            resume_.start(kPauseWithoutDescriptors);
-            return;
-        }
-        // Anything else belongs to the one connection that failed before it was taken (accept(2)).
+    const TimePoint until = loop_.exact_now() + kLongestBurst;
+    for (int i = 0; i < kMostInBurst && accept_one(); ++i)
+        if (loop_.exact_now() >= until) return;
+}
+
+bool Acceptor::accept_one() {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    Descriptor connection(
+        ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (connection) {
+        tune_connection(connection.get());
+        on_connection_(std::move(connection), SocketAddress::from(reinterpret_cast<sockaddr*>(&peer), size));
+        return true;
     }
+    if (errno == EAGAIN || errno == EINTR) return false;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        const Error error = system_error(errno, "accept");
+        if (give_up_spare()) return true;
+        on_trouble_(error);
+        troubled_ = true;
+        watch_.want_read(false);
+        resume_.start(kPauseWithoutDescriptors);
+        return false;
+    }
+    return true;  // anything else belongs to the one connection that failed before it was taken (accept(2))
 }
 
 std::size_t open_descriptors() {

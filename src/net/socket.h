@@ -29,8 +29,10 @@ void probe_while_idle(int descriptor);
 // TCP_NOTSENT_LOWAT: how many octets may wait in the kernel unsent; few, so that what comes next isn't late.
 void limit_unsent(int descriptor, ByteCount octets);
 ByteCount unsent_octets(int descriptor);
+ByteCount unacknowledged_octets(int descriptor);  // those, and what is on its way
 
-// Accepts in bursts on its loop. When descriptors run out it pauses, for a second or until try_again(), and reports once per
+// Accepts in bursts on its loop, each as long as a few handshakes take: connections that are closed at once cost little, and many of
+// them in the queue don't keep those behind waiting. When descriptors run out it pauses, for a second or until try_again(), and reports once per
 // pause. One with a spare gives that up first, so that somebody who must get in does; it is taken again as soon as it can be.
 class Acceptor final : private Watch::Owner {
 public:
@@ -48,7 +50,9 @@ private:
     void on_readable() override;
     void on_writable() override {}
     void resume();
+    bool accept_one();  // false: no more in this turn
     bool give_up_spare();
+    Loop& loop_;
     Descriptor listener_;
     OnConnection on_connection_;
     OnTrouble on_trouble_;

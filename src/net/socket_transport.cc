@@ -41,6 +41,10 @@ Transport::Unsent SocketTransport::unsent() const {
     return {octets, octets == 0 || ran_dry_};
 }
 
+bool SocketTransport::all_arrived() const {
+    return !closed_ && pending_.empty() && unacknowledged_octets(descriptor_.get()) == 0;
+}
+
 void SocketTransport::pause_receive() {
     paused_ = true;
     update_read();

@@ -23,6 +23,7 @@ public:
     void abort() override;
     void limit_unsent(ByteCount octets) override;
     Unsent unsent() const override;
+    bool all_arrived() const override;
     const SocketAddress& peer_address() const override { return peer_; }
     void name_peer(const SocketAddress& peer) override { peer_ = peer; }
     const SocketAddress& local_address() const override { return local_; }

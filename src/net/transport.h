@@ -59,6 +59,7 @@ public:
         bool ran_dry = true;   // it held none at some time since send_ready() was last seen to become false
     };
     virtual Unsent unsent() const { return {}; }
+    virtual bool all_arrived() const { return true; }  // the peer's kernel has acknowledged all that was sent
 
     // The socket's, until a proxy in front of us has said who stands behind it.
     virtual const SocketAddress& peer_address() const = 0;
