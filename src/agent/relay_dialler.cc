@@ -164,7 +164,7 @@ RelayDialler::~RelayDialler() {
 }
 
 AttemptStage RelayDialler::stage() const {
-    if (!transport_) return AttemptStage::connecting;
+    if (!transport_) return connector_ && connector_->connected() ? AttemptStage::connected : AttemptStage::connecting;
     return transport_->all_arrived() ? AttemptStage::acknowledged : AttemptStage::connected;
 }
 

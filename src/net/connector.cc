@@ -114,6 +114,10 @@ void Connector::start_next_attempt() {
     if (attempts_.empty()) finish(std::unexpected(last_error_));
 }
 
+bool Connector::connected() const {
+    return std::ranges::any_of(attempts_, [](const auto& attempt) { return has_peer(attempt->socket.get()); });
+}
+
 void Connector::on_attempt_ready(Attempt& attempt) {
     if (const Result<> connected = connect_result(attempt.socket.get()); !connected) {
         last_error_ = connected.error();

@@ -29,6 +29,9 @@ public:
     Connector(const Connector&) = delete;
     Connector& operator=(const Connector&) = delete;
 
+    // Somebody has taken a connection, by what the kernel knows; the loop may not have come to it yet.
+    bool connected() const;
+
 private:
     struct Attempt;
     struct Resolution;

@@ -39,6 +39,18 @@ TEST(Connector, TellsWhyNot) {
     EXPECT_EQ(connect_to("no such host", 1).error().code, Errc::not_found);
 }
 
+TEST(Connector, KnowsWhatTheKernelKnows) {
+    const auto listener = listen_tcp(SocketAddress::parse("127.0.0.1", 0).value()).value();
+    Loop loop;
+    Workers workers(1);
+    std::optional<Result<Descriptor>> result;
+    Connector connector(loop, workers, "127.0.0.1", SocketAddress::local_of(listener.get()).port(), {}, [&](Result<Descriptor> r) { result = std::move(r); });
+    EXPECT_FALSE(connector.connected());
+    // Nobody accepts it; on loopback it stands at once, before the loop hears of it.
+    for (int i = 0; i < 1000 && !result && !connector.connected(); ++i) loop.turn(10ms);
+    EXPECT_TRUE(result || connector.connected());
+}
+
 TEST(Connector, IsCancelledByItsDestructor) {
     Loop loop;
     Workers workers(1);

@@ -59,8 +59,15 @@ void Watch::update(std::uint32_t events, bool hangup) {
 
 // ---- Timer
 
-void Timer::start(Duration after) {
-    const TimePoint deadline = loop_.now() + after;
+void Timer::start(Duration after) { start_at(loop_.now() + after); }
+
+void Timer::start_about(Duration after) {
+    if (after < std::chrono::seconds(2)) return start(after);
+    const Duration due = (loop_.now() + after).time_since_epoch();
+    start_at(TimePoint((due + kSlack - Duration(1)) / kSlack * Duration(kSlack)));
+}
+
+void Timer::start_at(TimePoint deadline) {
     const bool later = queued_ && deadline >= place_->first;
     deadline_ = deadline;
     armed_ = true;

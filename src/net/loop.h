@@ -67,11 +67,16 @@ public:
     Timer& operator=(const Timer&) = delete;
 
     void start(Duration after);  // restarts if it is running
+    // Up to kSlack later, so that what thousands of connections do each half minute falls into a few turns a second. Not for waits
+    // under 2 s, which are kept.
+    void start_about(Duration after);
+    static constexpr std::chrono::milliseconds kSlack{125};
     void cancel();
     bool running() const { return armed_; }
 
 private:
     friend class Loop;
+    void start_at(TimePoint deadline);
     using Queue = std::multimap<TimePoint, Timer*>;
     Loop& loop_;
     std::function<void()> on_due_;

@@ -89,6 +89,30 @@ TEST(Loop, ATimerMovedLaterFiresOnceAtTheLaterTime) {
     EXPECT_FALSE(timer.running());
 }
 
+TEST(Loop, TimersStartedAboutATimeFallTogetherAndNeverEarly) {
+    TimePoint time{24h};
+    Loop loop([&] { return time; });
+    std::vector<TimePoint> fired;
+    std::vector<std::unique_ptr<Timer>> timers;
+    for (int i = 0; i < 100; ++i) {
+        timers.push_back(std::make_unique<Timer>(loop, [&] { fired.push_back(loop.now()); }));
+        loop.turn(0ms);
+        timers.back()->start_about(30s);
+        time += 1ms;
+    }
+    Timer soon(loop, [&] { fired.push_back(loop.now()); });
+    loop.turn(0ms);
+    const TimePoint asked = time;
+    soon.start_about(1900ms);  // short waits are kept
+    for (; time < asked + 31s; time += 1ms) loop.turn(0ms);
+    ASSERT_EQ(fired.size(), 101u);
+    EXPECT_EQ(fired.front(), asked + 1900ms);
+    fired.erase(fired.begin());
+    EXPECT_EQ(std::ranges::count(fired, fired.front()) + std::ranges::count(fired, fired.back()), fired.front() == fired.back() ? 200 : 100);
+    EXPECT_GE(fired.front(), TimePoint{24h} + 30s);
+    EXPECT_LE(fired.back(), asked + 30s + Timer::kSlack);
+}
+
 TEST(Loop, RunsMessagesOfAThreadInOrder) {
     Loop loop;
     std::vector<int> seen;

@@ -95,6 +95,12 @@ void limit_unsent(int descriptor, ByteCount octets) {
     set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(octets));
 }
 
+bool has_peer(int descriptor) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+}
+
 ByteCount unsent_octets(int descriptor) {
     int octets = 0;
     return ::ioctl(descriptor, SIOCOUTQNSD, &octets) == 0 ? static_cast<ByteCount>(octets) : 0;

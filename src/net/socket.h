@@ -28,6 +28,7 @@ void tune_connection(int descriptor);
 void probe_while_idle(int descriptor);
 // TCP_NOTSENT_LOWAT: how many octets may wait in the kernel unsent; few, so that what comes next isn't late.
 void limit_unsent(int descriptor, ByteCount octets);
+bool has_peer(int descriptor);  // it is connected, and not only on the way
 ByteCount unsent_octets(int descriptor);
 ByteCount unacknowledged_octets(int descriptor);  // those, and what is on its way
 

@@ -264,7 +264,7 @@ void Pipe::ping() {
     if (ping_under_way_ || closed_ || !transport_) return;
     ping_under_way_ = true;
     pinged_at_ = loop_.exact_now();
-    heartbeat_.start(settings_.heartbeat_timeout);  // also for one that was asked for: it gets that long, no less
+    heartbeat_.start_about(settings_.heartbeat_timeout);  // also for one that was asked for: it gets that long, no less
     const FixedPipeFrame frame = write_pipe_frame(PipeFrameType::ping, ++ping_number_);
     queue_frame(WebSocketOpcode::binary, frame);
 }
@@ -284,7 +284,7 @@ void Pipe::on_heartbeat() {
         return lose({Errc::timeout, "no octet within the heartbeat timeout"});
     if (loop_.now() - pinged_at_ < settings_.heartbeat_interval) {
         ping_under_way_ = false;
-        heartbeat_.start(settings_.heartbeat_interval - (loop_.now() - pinged_at_));
+        heartbeat_.start_about(settings_.heartbeat_interval - (loop_.now() - pinged_at_));
         return;
     }
     ping_under_way_ = false;
