@@ -122,8 +122,9 @@ def test_answers_of_every_kind(connect):
     assert not {"transfer-encoding", "connection", "keep-alive"} & {name for name, _ in chunked.head}
 
 
-def test_error_pages_and_unknown_hosts(world, tunnel, connect):
-    c = connect()
+def test_error_pages_and_unknown_hosts(world, home, connect):
+    tunnel = world.tunnel(home, offline_grace="100ms")
+    c = connect(of=tunnel)
     tunnel.agent.program.stop()
     tunnel.relay.wait_for_event("tunnel.closed")
     offline = c.ask(extra=[("accept", "application/json")])
