@@ -126,7 +126,7 @@ class Auth:
             refresh = secrets.token_hex(32)
             self._refresh_tokens[refresh] = form["client_id"]
             return self._access({"refresh_token": refresh})
-        if grant == "refresh_token" and self._refresh_tokens.get(form.get("refresh_token")) == form.get("client_id"):
+        if grant == "refresh_token" and self._refresh_tokens.get(form.get("refresh_token"), "none") == form.get("client_id"):
             return self._access({})
         self._bans.count_wrong(request)
         return web.json_response({"error": "invalid_request", "error_description": "Invalid code"}, status=400)
