@@ -24,6 +24,12 @@ LoginPath login_path(std::string_view method, std::string_view path) {
     return kFlow.covers_loosely(reading) ? LoginPath::password : LoginPath::none;
 }
 
+bool is_login_websocket(std::string_view path) {
+    static const PathPattern kApi = *PathPattern::parse("/api/websocket");
+    std::string reading;
+    return !read_path(path, reading) || kApi.covers_loosely(reading);
+}
+
 // A 400 that isn't JSON is about the request, as where Home Assistant takes no X-Forwarded-For: nobody tried a password. A 404 is a
 // flow that has timed out.
 void LoginAnswer::begin(const ResponseHead& head) {

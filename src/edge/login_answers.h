@@ -18,6 +18,9 @@ enum class LoginPath {
 // `path` as the origin will get it. What could be read in two ways counts as a login.
 LoginPath login_path(std::string_view method, std::string_view path);
 
+// Whether a WebSocket opened there begins with a login. (Those of add-ons need one before: they may be as short as they like.)
+bool is_login_websocket(std::string_view path);
+
 enum class LoginVerdict { open, failed, succeeded };
 
 class LoginAnswer {

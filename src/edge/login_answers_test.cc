@@ -25,6 +25,11 @@ TEST(LoginPath, IsFoundInAnySpelling) {
     for (const Row& row : rows) EXPECT_EQ(login_path(row.method, row.path), row.expected) << row.path;
 }
 
+TEST(LoginPath, OfAWebSocket) {
+    for (const std::string_view path : {"/api/websocket", "/api/web%73ocket", "/api//websocket"}) EXPECT_TRUE(is_login_websocket(path)) << path;
+    for (const std::string_view path : {"/", "/api/hassio_ingress/token/ws"}) EXPECT_FALSE(is_login_websocket(path)) << path;
+}
+
 TEST(LoginAnswer, JudgesByStatusAndJson) {
     struct Row {
         int status;

@@ -26,7 +26,7 @@ BanShield::Who LoginGuard::who() const { return {.ip = ip_, .home = home_, .home
 void LoginGuard::ask() {
     using enum BanShield::Judgement::Verdict;
     const TimePoint now = context_.loop.now();
-    auto judgement = context_.shield->judge(who(), kind_ == Kind::websocket ? BanShield::Ask::websocket : BanShield::Ask::login, now);
+    auto judgement = context_.shield->judge(who(), kind_ == Kind::websocket || kind_ == Kind::other_websocket ? BanShield::Ask::websocket : BanShield::Ask::login, now);
     if (judgement.verdict == pass) {
         attempt_ = std::move(judgement.attempt);
         return on_turn_({});
@@ -80,7 +80,7 @@ void LoginGuard::abandon() {
 // ---- a WebSocket
 
 void LoginGuard::open() {
-    open_ = true;
+    open_ = kind_ == Kind::websocket;
     began_ = context_.loop.now();
 }
 

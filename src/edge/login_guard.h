@@ -19,7 +19,7 @@ public:
     static constexpr std::chrono::seconds kShortWebSocket{15};
     static constexpr ByteCount kSmallWebSocket = 1024;
 
-    enum class Kind { basic, password, token, websocket };
+    enum class Kind { basic, password, token, websocket, other_websocket };  // the last is refused, but counts for nothing
     // Set: the request has to be refused, and may come again after so many seconds.
     using OnTurn = std::function<void(std::optional<int> retry_after)>;
 

@@ -169,10 +169,13 @@ void ProxyExchange::refuse(PolicyRefusal reason, const Problem& problem) {
 
 void ProxyExchange::judge_login() {
     if (!context_.shield || route_->policy->preset == RoutePolicy::Preset::none) return find_agent();
-    if (upgrading_) return wait_for_turn(LoginGuard::Kind::websocket, &ProxyExchange::find_agent);
     RequestHead& head = visitor_.request();
-    if (head.method != "POST") return find_agent();
     std::string memory;
+    if (upgrading_) {
+        const bool login = is_login_websocket(path_at_origin(*route_, head, memory));
+        return wait_for_turn(login ? LoginGuard::Kind::websocket : LoginGuard::Kind::other_websocket, &ProxyExchange::find_agent);
+    }
+    if (head.method != "POST") return find_agent();
     const LoginPath path = login_path(head.method, path_at_origin(*route_, head, memory));
     if (path == LoginPath::none) return find_agent();
     head.fields.remove_if([](const Field& field) { return equals_ignoring_case(field.name, "accept-encoding"); });  // so that the answer can be read on its way

@@ -3,6 +3,7 @@
 #include "edge/proxy_exchange.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "edge/edge_fuzz.h"
 #include "edge/local_exchange.h"
@@ -20,7 +21,7 @@ struct EchoHandler final : LocalHandler {
 
 constexpr ByteCount kMostContent = 8;
 std::shared_ptr<const RoutePolicy> make_policy() {
-    const auto policy = boost::json::parse(R"({"deny_paths": ["/closed"], "max_body": 8, "set_request_fields": ["X-Set: 1"],
+    const auto policy = boost::json::parse(R"({"preset": "home-assistant", "deny_paths": ["/closed"], "max_body": 8, "set_request_fields": ["X-Set: 1"],
         "remove_request_fields": ["X-Removed"], "set_response_fields": ["X-Answer: 1"], "remove_response_fields": ["Server"]})");
     return *read_route_policy(policy.as_object());
 }
@@ -43,7 +44,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const std::shared_ptr<const RoutePolicy> policy = make_policy();
     if (has_policy) route.policy = policy;
     EchoHandler handler;
+    std::optional<BanShield> shield;
     FakeEdge edge;
+    if (has_policy) edge.context.shield = &shield.emplace(BanBounds{.after = 1'000});
     edge.set_routes({route});
     if (data[0] % 8 == 7)
         edge.connect([&](EdgeContext& c, VisitorRequest& v) { return std::make_unique<LocalExchange>(c, v, handler); });
@@ -95,6 +98,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     edge.turn();
     if (edge.connection || !edge.record->destroyed) std::abort();
     if (edge.origins.in_use != 0 || edge.origins.waits != 0) std::abort();
+    // No login is under way any more: what is left to be counted has failed.
+    if (shield && shield->entries() > 0 && shield->failures(BanKind::login) + shield->failures(BanKind::websocket) + shield->failures(BanKind::unknown_host) == 0)
+        std::abort();
     // Connections that were kept take their leave in order.
     const auto owned = std::ranges::count_if(edge.origins.opened, [](const auto& origin) { return origin->owner != nullptr; });
     if (static_cast<std::size_t>(owned) > edge.context.farewells.size()) std::abort();
