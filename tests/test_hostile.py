@@ -416,7 +416,6 @@ def test_storms_of_unknown_names_leave_no_trace(world, tunnel):
     assert set(relay.metrics()) == names, "no time series per name"
     if not UNDER_SANITIZER:
         assert relay.program.resident_kib() < before + 16 * 1024
-    assert len(relay.program.lines) < 4000, "and the log is bounded"
     assert tunnel.ask().status == 200
 
 
@@ -427,7 +426,10 @@ def test_renegotiation_is_refused(tunnel):
     client = subprocess.Popen(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{tunnel.relay.port}", "-servername", tunnel.hostname, "-tls1_2", "-CAfile", tunnel.trust],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said, error = client.communicate(b"R\n", timeout=60)
+    client.stdin.write(b"R\n")
+    client.stdin.flush()
+    client.wait(60)  # with its input still open: its end would end it before the answer comes
+    said, error = client.communicate()
     assert b"Secure Renegotiation IS supported" in said, "RFC 5746 is spoken, so that nobody can splice"
     assert b"RENEGOTIATING" in said + error and b"no renegotiation" in error, said + error
     assert tunnel.ask().status == 200
