@@ -183,6 +183,20 @@ def test_wrong_passwords_of_a_route(world, strict, tmp_path):
     assert [(ban["address"], ban["kind"]) for ban in bans(tunnel)] == [(HERE, "password")]
 
 
+def test_behind_a_proxy_it_is_the_visitor_who_is_banned(world, strict, tmp_path):
+    tunnel = strict(world.origin(HomeApp()), trusted_proxies=["127.0.0.1"])
+    set_users(tunnel, tmp_path, f"anna:{BCRYPT}\n")
+    with tunnel.visitor() as proxy:
+        def status(password, visitor):
+            return proxy.ask(Authorization=basic(password), X_Forwarded_For=visitor).status
+        assert [status(f"wrong{n}", "2001:db8:1:2::7") for n in range(4)] == [401, 401, 401, 429]
+        assert status("wrong", "2001:db8:1:2::8") == 429, "of the same household"
+        assert status("wrong", "2001:db8:1:3::7") == 401
+        assert [ban["address"] for ban in bans(tunnel)] == ["2001:db8:1:2::/64"]
+        assert tunnel.relay.admin_json("bans", "lift", "2001:db8:1:2::/64") == {"lifted": 1}
+        assert status("U*U", "2001:db8:1:2::7") == 200
+
+
 def test_unknown_hosts(home):
     double, tunnel = home
     for _ in range(5):

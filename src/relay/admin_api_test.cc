@@ -305,9 +305,21 @@ TEST(EnrolmentUrl, IsTheBestAddressThatIsKnown) {
     EXPECT_EQ(enrolment_url(facts, routes).value(), "https://relay.example.org");
 }
 
+TEST_F(AdminApiTest, ListsAndLiftsBans) {
+    host_.banned = {{.address = "192.0.2.1", .home = "home", .kind = BanKind::login, .foreign = false, .times = 2, .left = std::chrono::seconds(90)},
+                    {.address = "192.0.2.2", .home = "", .kind = BanKind::unknown_host, .foreign = true, .times = 1, .left = std::chrono::seconds(1)}};
+    EXPECT_EQ(json::serialize(ask_json("GET", "bans").at("bans")),
+              R"([{"address":"192.0.2.1","agent":"home","kind":"login","cross_site":false,"times":2,"left_s":90},)"
+              R"({"address":"192.0.2.2","agent":null,"kind":"unknown_host","cross_site":true,"times":1,"left_s":1}])");
+    EXPECT_EQ(ask_json("DELETE", "bans/192.0.2.1").at("lifted").to_number<int>(), 1);
+    EXPECT_EQ(ask_json("DELETE", "bans/192.0.2.1").at("lifted").to_number<int>(), 0);
+    EXPECT_EQ(ask("DELETE", "bans/everybody").status, 422);
+    EXPECT_EQ(host_.banned.size(), 1u);
+}
+
 TEST(OpenApi, IsJsonAndDescribesEachPath) {
     const auto document = json::parse(kOpenApiDocument);
-    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/agents/{name}/takeover", "/routes", "/routes/{id}"})
+    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/agents/{name}/takeover", "/routes", "/routes/{id}", "/bans", "/bans/{address}"})
         EXPECT_TRUE(document.at("paths").as_object().contains(path)) << path;
 }
 
