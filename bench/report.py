@@ -8,6 +8,7 @@ import statistics
 from figures import FIGURES, FLOORS, HIGHER, IDLE_AGENTS, RESUME_COST, TCP_DOWNLOAD
 
 QUIET = 0.2  # cores; an idle machine's daemons stay far below
+TITLE = max(len(figure.title) for figure in FIGURES.values())  # columns
 
 
 class Results:
@@ -102,7 +103,7 @@ def _ratio(value):
 
 def table(results):
     """The medians and ratios for people."""
-    head = f"{'':32} {'unit':>11} {'(a) nginx':>10} {'(b) ssh -R':>10} {'(c) ours':>10} {'c/a':>6} {'c/b':>6} {'b/a':>6}  floor c/a"
+    head = f"{'':{TITLE}} {'unit':>11} {'(a) nginx':>10} {'(b) ssh -R':>10} {'(c) ours':>10} {'c/a':>6} {'c/b':>6} {'b/a':>6}  floor c/a"
     lines = [head, "-" * len(head)]
     for name, figure in FIGURES.items():
         medians = [results.median(way, name) for way in ("direct", "ssh", "sallyport")]
@@ -112,11 +113,11 @@ def table(results):
         floor = ""
         if name in FLOORS:
             floor = f"  {'>=' if figure.better == HIGHER else '<='} {FLOORS[name]:.2f}"
-        lines.append(f"{figure.title:32} {figure.unit:>11} " + " ".join(f"{_number(value):>10}" for value in medians)
+        lines.append(f"{figure.title:{TITLE}} {figure.unit:>11} " + " ".join(f"{_number(value):>10}" for value in medians)
                      + " " + " ".join(f"{_ratio(value):>6}" for value in ratios) + floor)
     for figure, (title, unit, floor) in IDLE_AGENTS.items():
         if figure in results.idle_agents:
-            lines.append(f"{title:32} {unit:>11} {'':>10} {'':>10} {_number(results.idle_agents[figure]):>10}"
+            lines.append(f"{title:{TITLE}} {unit:>11} {'':>10} {'':>10} {_number(results.idle_agents[figure]):>10}"
                          + (f"{'':21}  <= {floor:.0f}" if floor is not None else ""))
     if cross := results.cross_loop_medians():
         lines.append("cross-loop stream against the agent's own loop (c/c): "

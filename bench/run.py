@@ -68,8 +68,9 @@ def parse_arguments():
     parser.add_argument("--binary", default="build/release/src/sallyport", help="the sallyport program to measure")
     parser.add_argument("--tools", metavar="DIR", help="where the load programs are (default: beside the binary's folder)")
     parser.add_argument("--rounds", type=int, help="interleaved rounds instead of the usual number")
-    parser.add_argument("--ways", default=",".join(WAYS), help="only these of: %(default)s")
-    parser.add_argument("--rows", default=",".join((*ROWS, *OWN_ROWS)), help="only these of: %(default)s")
+    parser.add_argument("--ways", default=",".join(WAYS), help=f"only some, with commas between, of: {', '.join(WAYS)}")
+    parser.add_argument("--rows", default=",".join((*ROWS, *OWN_ROWS)),
+                        help=f"only some, with commas between, of: {', '.join(ROWS)}, and of ours alone: {', '.join(OWN_ROWS)}")
     arguments = parser.parse_args()
     arguments.ways = arguments.ways.split(",")
     arguments.rows = arguments.rows.split(",")
