@@ -1,4 +1,4 @@
-"""nginx as backend and as the TLS front of the ways (a) and (b).
+"""nginx as backend, as the TLS front of the ways (a) and (b), and before (c) in the row that asks for it.
 
 One configuration for all, meant to be nginx at its best on this work, because (a) is the bound the others are held against:
 keep-alive everywhere and never ended by a count, no access log, nothing buffered on disk. What stays at its default
