@@ -240,6 +240,19 @@ def test_the_log_says_why_a_connection_came_to_nothing(world, target, cause):
     assert ports.relay.wait_for_event("edge.tcp_error")["cause"] == cause
 
 
+def test_the_relay_looks_after_the_service_behind_a_port(world):
+    origin = world.raw_origin(serve_echo)
+    ports = Ports(world.tunnel(("t0", f"tcp://127.0.0.1:{origin.port}"), ("t1", f"tcp://127.0.0.1:{free_port()}"), health_interval="60s"))
+    ports.add("t0")
+    ports.add("t1", listen=f"127.0.0.1:{free_port()}")
+    assert ports.relay.wait_for_event("route.unhealthy", target="t1")["cause"] == "target_refused"
+
+    def health():
+        return [(route["target"], route["health"]["state"]) for route in ports.relay.admin_json("tcp-route", "list")["tcp_routes"]]
+    wait_until(lambda: sorted(health()) == [("t0", "healthy"), ("t1", "unhealthy")], "both verdicts")
+    assert "target_refused" in ports.relay.admin("status").stdout
+
+
 def test_ports_outlive_a_restart_and_an_upgrade(echo):
     listen = f"127.0.0.1:{free_port()}"
     port = echo.add(listen=listen)

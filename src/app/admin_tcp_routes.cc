@@ -28,10 +28,10 @@ std::string state_of(const json::object& route) {
 }
 
 void show_list(const json::object& answer) {
-    Table table({"LISTEN", "AGENT", "TARGET", "STATE", "OPTIONS", "ID"});
+    Table table({"LISTEN", "AGENT", "TARGET", "STATE", "HEALTH", "OPTIONS", "ID"});
     for (const json::value& item : array_of(answer, "tcp_routes")) {
         const json::object& route = item.as_object();
-        table.add({text_of(route, "listen"), text_of(route, "agent"), text_of(route, "target"), state_of(route), options_of(route), text_of(route, "id")});
+        table.add({text_of(route, "listen"), text_of(route, "agent"), text_of(route, "target"), state_of(route), health_text(route), options_of(route), text_of(route, "id")});
     }
     print(table.text());
 }

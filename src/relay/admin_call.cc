@@ -17,9 +17,9 @@ Result<store::Agent> find_agent(AdminCall& call, const std::string& name) {
     return agent;
 }
 
-std::optional<RouteHealth> health_of(AdminCall& call, const store::Route& route, const store::Agent& agent) {
-    if (route.enabled == store::Enabled::no) return std::nullopt;
-    auto known = call.host.route_health(route.id, agent.id);
+std::optional<RouteHealth> health_of(AdminCall& call, const store::RouteId& route, store::Enabled enabled, const store::Agent& agent) {
+    if (enabled == store::Enabled::no) return std::nullopt;
+    auto known = call.host.route_health(route, agent.id);
     RouteHealth health{.state = RouteHealth::State::unhealthy};
     if (agent.enabled == store::Enabled::no) {
         health.hop = HealthHop::relay;
@@ -37,7 +37,7 @@ std::optional<RouteHealth> health_of(AdminCall& call, const store::Route& route,
 
 json::object describe_route(AdminCall& call, const store::Route& route, const store::Agent& agent) {
     json::object described = to_json(route, agent.name, call.facts.port);
-    const auto health = health_of(call, route, agent);
+    const auto health = health_of(call, route.id, route.enabled, agent);
     described["health"] = health ? json::value(to_json(*health)) : json::value(nullptr);
     return described;
 }

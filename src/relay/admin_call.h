@@ -51,7 +51,7 @@ Result<T> about(const std::string& word, Result<T> checked) {
 Result<store::Agent> find_agent(AdminCall& call, const std::string& name);
 
 // What is known of the way to the route's service. Nothing: the route is disabled.
-std::optional<RouteHealth> health_of(AdminCall& call, const store::Route& route, const store::Agent& agent);
+std::optional<RouteHealth> health_of(AdminCall& call, const store::RouteId& route, store::Enabled enabled, const store::Agent& agent);
 // The route as the API shows it.
 boost::json::object describe_route(AdminCall& call, const store::Route& route, const store::Agent& agent);
 

@@ -35,20 +35,35 @@ std::optional<std::string> warning_of(const store::Route& route, const LiveAgent
 
 constexpr std::size_t kMostHealthWarnings = 20;
 
+struct Looked {  // a route of either kind
+    store::RouteId id;
+    store::Enabled enabled;
+    std::string label;
+    std::string target;
+    store::AgentId agent;
+};
+
+std::vector<Looked> all_routes(const std::vector<store::Route>& routes, const std::vector<store::TcpRoute>& tcp_routes) {
+    std::vector<Looked> all;
+    for (const store::Route& route : routes) all.push_back({route.id, route.enabled, route.hostname + route.path_prefix, route.target, route.agent});
+    for (const store::TcpRoute& route : tcp_routes) all.push_back({route.id, route.enabled, "tcp " + route.listen, route.target, route.agent});
+    return all;
+}
+
 // How many routes are in which state; what fails where the agent is connected is worth a warning. (Who is away is counted only.)
-json::object health_of_all(AdminCall& call, const std::vector<store::Agent>& agents, const std::vector<store::Route>& routes, json::array& warnings) {
+json::object health_of_all(AdminCall& call, const std::vector<store::Agent>& agents, const std::vector<Looked>& routes, json::array& warnings) {
     std::map<std::string_view, const store::Agent*> by_id;
     for (const store::Agent& agent : agents) by_id.emplace(agent.id.text, &agent);
     std::map<std::string_view, std::size_t> counts{{"healthy", 0}, {"unhealthy", 0}, {"unknown", 0}};
     std::size_t failing = 0;
-    for (const store::Route& route : routes) {
+    for (const Looked& route : routes) {
         const store::Agent& agent = *by_id.at(route.agent.text);
-        const auto health = health_of(call, route, agent);
+        const auto health = health_of(call, route.id, route.enabled, agent);
         if (!health) continue;
         ++counts[name_of(health->state)];
         if (health->state != RouteHealth::State::unhealthy || !call.live_agent(agent.id) || health->cause == "agent_offline") continue;
         if (++failing <= kMostHealthWarnings)
-            warnings.emplace_back(route.hostname + route.path_prefix + ": " + std::string(health->cause) + " (" + std::string(name_of(health->hop)) + ") since " +
+            warnings.emplace_back(route.label + ": " + std::string(health->cause) + " (" + std::string(name_of(health->hop)) + ") since " +
                                   iso_time(health->since) + ": " + route.target + " of " + agent.name + (health->detail.empty() ? "" : ": " + health->detail));
     }
     if (failing > kMostHealthWarnings) warnings.emplace_back("and " + std::to_string(failing - kMostHealthWarnings) + " more routes that fail (route list)");
@@ -73,14 +88,16 @@ AdminAnswered show_status(AdminCall& call) {
     const auto agents = call.store.list_agents();
     const auto routes = call.store.list_routes();
     if (!agents) return told(agents);
+    const auto tcp_routes = call.store.list_tcp_routes();
     if (!routes) return told(routes);
+    if (!tcp_routes) return told(tcp_routes);
     json::array listeners;
     for (const AdminHost::Listener& listener : call.facts.listeners)
         listeners.push_back({{"name", listener.name}, {"address", listener.address}});
     json::array warnings;
     for (const LiveAgent& live : call.live)
         if (live.refused) warnings.emplace_back(warning_of(live, *live.refused));
-    const json::object health = health_of_all(call, *agents, *routes, warnings);
+    const json::object health = health_of_all(call, *agents, all_routes(*routes, *tcp_routes), warnings);
     for (const store::Route& route : *routes)
         if (const auto policy = load_route_policy(route.policy); policy && policy->unreadable)
             warnings.emplace_back(route.hostname + route.path_prefix + ": not served, since its policy can't be read (it is damaged, or of a newer release); "

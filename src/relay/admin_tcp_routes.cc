@@ -11,7 +11,8 @@ namespace json = boost::json;
 
 store::Enabled enabled_of(bool value) { return value ? store::Enabled::yes : store::Enabled::no; }
 
-json::object to_json(const AdminCall& call, const store::TcpRoute& route, std::string_view agent_name) {
+json::object describe(AdminCall& call, const store::TcpRoute& route, const store::Agent& agent) {
+    const auto health = health_of(call, route.id, route.enabled, agent);
     const auto shown = call.host.tcp_listener(route.listen);
     json::array allow;
     for (const std::string& network : route.allow) allow.emplace_back(network);
@@ -19,21 +20,21 @@ json::object to_json(const AdminCall& call, const store::TcpRoute& route, std::s
             {"listen", route.listen},
             {"address", shown.address.empty() ? json::value(nullptr) : json::value(shown.address)},
             {"error", shown.error.empty() ? json::value(nullptr) : json::value(shown.error)},
-            {"agent", agent_name},
+            {"agent", agent.name},
             {"target", route.target},
             {"enabled", route.enabled == store::Enabled::yes},
             {"tls", route.tls},
             {"proxy_protocol", route.proxy_protocol},
             {"allow", std::move(allow)},
+            {"health", health ? json::value(to_json(*health)) : json::value(nullptr)},
             {"created_at", iso_time(route.created_at)}};
 }
 
 AdminAnswered answer_route(AdminCall& call, int status, const Result<store::TcpRoute>& route) {
-    call.host.refresh(call.store, {});  // of a route that wasn't stored after all the port is let go
     if (!route) return told(route);
     const auto agent = call.store.find_agent(route->agent);
     if (!agent) return told(agent);
-    return AdminAnswer{status, json::object{{"tcp_route", to_json(call, *route, agent->name)}}};
+    return AdminAnswer{status, json::object{{"tcp_route", describe(call, *route, *agent)}}};
 }
 
 Result<std::string> check_listen(const std::string& text) {
@@ -62,7 +63,7 @@ AdminAnswered list_tcp_routes(AdminCall& call) {
     const auto agents = agents_by_id(call);
     if (!agents) return std::unexpected(agents.error());
     json::array listed;
-    for (const store::TcpRoute& route : *routes) listed.push_back(to_json(call, route, agents->at(route.agent.text).name));
+    for (const store::TcpRoute& route : *routes) listed.push_back(describe(call, route, agents->at(route.agent.text)));
     return AdminAnswer{200, json::object{{"tcp_routes", std::move(listed)}}};
 }
 
@@ -86,7 +87,11 @@ AdminAnswered add_tcp_route(AdminCall& call) {
     if (const auto owner = find_agent(call, agent); !owner) return told(owner, "agent");
     if (spec.enabled == store::Enabled::yes)
         if (const auto bound = call.host.bind_tcp(spec.listen); !bound) return api_fail(409, "address_in_use", bound.error().detail, "listen");
-    return answer_route(call, 201, call.store.add_tcp_route(agent, spec, call.author()));
+    const auto added = call.store.add_tcp_route(agent, spec, call.author());
+    std::vector<store::AgentId> changed;
+    if (added) changed.push_back(added->agent);
+    call.host.refresh(call.store, changed);  // of a route that wasn't stored after all the port is let go
+    return answer_route(call, 201, added);
 }
 
 AdminAnswered change_tcp_route(AdminCall& call) {
@@ -101,13 +106,18 @@ AdminAnswered change_tcp_route(AdminCall& call) {
     if (!allow) return std::unexpected(allow.error());
     change.allow = std::move(*allow);
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
-    return answer_route(call, 200, call.store.set_tcp_route(store::RouteId{call.arguments[0]}, change, call.author()));
+    const store::RouteId id{call.arguments[0]};
+    const auto before = call.store.find_tcp_route(id);
+    if (!before) return told(before);
+    const auto changed = call.store.set_tcp_route(id, change, call.author());
+    if (changed) call.host.refresh(call.store, {before->agent, changed->agent});  // it may lead to another agent now
+    return answer_route(call, 200, changed);
 }
 
 AdminAnswered remove_tcp_route(AdminCall& call) {
     const auto removed = call.store.remove_tcp_route(store::RouteId{call.arguments[0]}, call.author());
     if (!removed) return told(removed);
-    call.host.refresh(call.store, {});
+    call.host.refresh(call.store, {removed->agent});
     return AdminAnswer{200, json::object{{"removed", removed->id.text}}};
 }
 

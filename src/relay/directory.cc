@@ -63,7 +63,17 @@ std::vector<Route> Directory::take_routes(Known& known, const std::vector<store:
     return routes;
 }
 
+void Directory::take_tcp_routes(Known& known, const std::vector<store::TcpRoute>& stored) {
+    for (const store::TcpRoute& route : stored)
+        if (route.enabled == store::Enabled::yes) known.health_checks.push_back({route.id.text, "tcp " + route.listen, route.target});
+}
+
 Directory::Directory(store::Snapshot snapshot, PublicPort port) : port_(port) {
+    std::unordered_map<std::string, std::vector<store::TcpRoute>> tcp_routes_of;
+    for (store::TcpRoute& route : snapshot.tcp_routes) {
+        std::vector<store::TcpRoute>& same = tcp_routes_of[route.agent.text];
+        same.push_back(std::move(route));
+    }
     std::unordered_map<std::string, std::vector<store::Route>> routes_of;
     for (store::Route& route : snapshot.routes) {
         std::vector<store::Route>& same = routes_of[route.agent.text];
@@ -84,6 +94,7 @@ Directory::Directory(store::Snapshot snapshot, PublicPort port) : port_(port) {
         const std::string id = agent.id.text;
         Known known{std::move(agent), std::move(credentials_of[id]), {}, {}};
         for (Route& route : take_routes(known, routes_of[id], port)) routes.push_back(std::move(route));
+        take_tcp_routes(known, tcp_routes_of[id]);
         agents.emplace_back(id, std::move(known));
     }
     agents_ = SharedMap(std::move(agents));
@@ -113,6 +124,7 @@ void Directory::replace(const store::AgentId& agent, store::Snapshot part) {
             known.credentials.push_back(std::move(made));
         }
         routes = take_routes(known, part.routes, port_);
+        take_tcp_routes(known, part.tcp_routes);
         touched.insert(touched.end(), known.hostnames.begin(), known.hostnames.end());
         agents_.set(agent.text, std::move(known));
     }

@@ -43,7 +43,7 @@ public:
     const std::shared_ptr<const RouteTable>& routes() const { return routes_; }
     // The enabled routes of an agent as it is told them: public URL and target.
     const std::vector<RouteNotice>& notices(std::string_view agent_id) const;
-    // How each enabled route of an agent is looked after.
+    // How each enabled route of an agent is looked after, TCP routes too.
     const std::vector<HealthCheck>& health_checks(std::string_view agent_id) const;
     // Hostnames of all routes, wildcards included, each once; or those of one agent.
     std::vector<std::string> hostnames() const { return routes_->hostnames(); }
@@ -59,6 +59,7 @@ private:
         std::vector<std::string> hostnames;  // of its routes, each once
         std::vector<HealthCheck> health_checks{};
     };
+    static void take_tcp_routes(Known& known, const std::vector<store::TcpRoute>& stored);
     static std::vector<Route> take_routes(Known& known, const std::vector<store::Route>& stored, PublicPort port);
 
     PublicPort port_;

@@ -215,7 +215,7 @@ const std::string_view kOpenApiDocument = R"json({
         "id": {"type": "string"}, "listen": {"type": "string"}, "address": {"type": ["string", "null"], "description": "where it listens really"},
         "error": {"type": ["string", "null"], "description": "why it doesn't"}, "agent": {"type": "string"}, "target": {"type": "string"}, "enabled": {"type": "boolean"},
         "tls": {"type": "boolean"}, "proxy_protocol": {"type": "boolean"}, "allow": {"$ref": "#/components/schemas/Texts"},
-        "created_at": {"type": "string", "format": "date-time"}}},
+        "health": {"type": ["object", "null"], "description": "as of a Route"}, "created_at": {"type": "string", "format": "date-time"}}},
       "TcpRouteAnswer": {"type": "object", "required": ["tcp_route"], "properties": {"tcp_route": {"$ref": "#/components/schemas/TcpRoute"}}},
       "Texts": {"type": ["array", "null"], "items": {"type": "string"}},
       "Route": {"type": "object", "properties": {

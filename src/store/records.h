@@ -123,6 +123,7 @@ struct Snapshot {
     std::vector<Agent> agents{};
     std::vector<Credential> credentials{};  // without revoked ones
     std::vector<Route> routes{};
+    std::vector<TcpRoute> tcp_routes{};
 };
 
 }  // namespace sallyport::store

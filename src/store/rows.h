@@ -18,6 +18,7 @@ std::string new_id();  // 64 random bits as base32 (RFC 4648 6) in lower case
 std::vector<Agent> select_agents(soci::session& sql, std::string_view condition, const std::string& value = {});
 std::vector<Credential> select_credentials(soci::session& sql, std::string_view condition, const std::string& value = {});
 std::vector<Route> select_routes(soci::session& sql, std::string_view condition, const std::string& value = {});
+std::vector<TcpRoute> select_tcp_routes(soci::session& sql, std::string_view condition, std::string value = {});  // in tcp_routes.cc
 
 void insert_agent(soci::session& sql, const Agent& agent);
 void insert_credential(soci::session& sql, const Credential& credential);

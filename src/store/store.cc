@@ -20,7 +20,8 @@ Result<Snapshot> Store::load_snapshot() {
     return database_->transact([](soci::session& sql) -> Result<Snapshot> {
         return Snapshot{.agents = select_agents(sql, "order by name"),
                         .credentials = select_credentials(sql, "where revoked = 0 order by created_at, id"),
-                        .routes = select_routes(sql, "order by hostname, path_prefix")};
+                        .routes = select_routes(sql, "order by hostname, path_prefix"),
+                        .tcp_routes = select_tcp_routes(sql, "order by listen")};
     });
 }
 
@@ -28,7 +29,8 @@ Result<Snapshot> Store::load_snapshot(const AgentId& agent) {
     return database_->transact([&](soci::session& sql) -> Result<Snapshot> {
         return Snapshot{.agents = select_agents(sql, "where id = :value", agent.text),
                         .credentials = select_credentials(sql, "where agent_id = :value and revoked = 0 order by created_at, id", agent.text),
-                        .routes = select_routes(sql, "where agent_id = :value order by hostname, path_prefix", agent.text)};
+                        .routes = select_routes(sql, "where agent_id = :value order by hostname, path_prefix", agent.text),
+                        .tcp_routes = select_tcp_routes(sql, "where agent_id = :value order by listen", agent.text)};
     });
 }
 

@@ -162,6 +162,7 @@ public:
     // TCP routes. conflict: another one listens there.
     Result<TcpRoute> add_tcp_route(std::string_view agent, const TcpRouteSpec& spec, const Author& author);
     Result<std::vector<TcpRoute>> list_tcp_routes();  // by listen
+    Result<TcpRoute> find_tcp_route(const RouteId& id);
     Result<TcpRoute> set_tcp_route(const RouteId& id, const TcpRouteChange& change, const Author& author);
     Result<TcpRoute> remove_tcp_route(const RouteId& id, const Author& author);
 

@@ -41,8 +41,32 @@ Result<> check(const TcpRoute& route) {
     return {};
 }
 
-// `condition` as in rows.h.
-std::vector<TcpRoute> select(soci::session& sql, std::string_view condition, std::string value = {}) {
+void update(soci::session& sql, const TcpRoute& route) {
+    const int enabled = route.enabled == Enabled::yes ? 1 : 0, tls = route.tls ? 1 : 0, proxy_protocol = route.proxy_protocol ? 1 : 0;
+    const std::string allow = joined(route.allow);
+    sql << "update tcp_routes set agent_id = :agent, target = :target, enabled = :enabled, tls = :tls, proxy_protocol = :proxy,"
+           " allow = :allow where id = :id",
+        soci::use(route.agent.text), soci::use(route.target), soci::use(enabled), soci::use(tls), soci::use(proxy_protocol),
+        soci::use(allow), soci::use(route.id.text);
+}
+
+void insert(soci::session& sql, const TcpRoute& route) {
+    const long long created_at = route.created_at.time_since_epoch().count();
+    sql << "insert into tcp_routes (id, account_id, listen, agent_id, target, enabled, tls, proxy_protocol, allow, created_at)"
+           " values (:id, 'default', :listen, :agent, :target, 0, 0, 0, '', :created_at)",
+        soci::use(route.id.text), soci::use(route.listen), soci::use(route.agent.text), soci::use(route.target), soci::use(created_at);
+    update(sql, route);
+}
+
+Result<TcpRoute> get(soci::session& sql, const RouteId& id) {
+    auto found = select_tcp_routes(sql, "where id = :value", id.text);
+    if (found.empty()) return fail(Errc::not_found, "no TCP route has that id");
+    return std::move(found.front());
+}
+
+}  // namespace
+
+std::vector<TcpRoute> select_tcp_routes(soci::session& sql, std::string_view condition, std::string value) {
     const std::string query = "select id, listen, agent_id, target, enabled, tls, proxy_protocol, allow, created_at from tcp_routes " + std::string(condition);
     std::vector<TcpRoute> found;
     TcpRoute route;
@@ -75,31 +99,6 @@ std::vector<TcpRoute> select(soci::session& sql, std::string_view condition, std
     return found;
 }
 
-void update(soci::session& sql, const TcpRoute& route) {
-    const int enabled = route.enabled == Enabled::yes ? 1 : 0, tls = route.tls ? 1 : 0, proxy_protocol = route.proxy_protocol ? 1 : 0;
-    const std::string allow = joined(route.allow);
-    sql << "update tcp_routes set agent_id = :agent, target = :target, enabled = :enabled, tls = :tls, proxy_protocol = :proxy,"
-           " allow = :allow where id = :id",
-        soci::use(route.agent.text), soci::use(route.target), soci::use(enabled), soci::use(tls), soci::use(proxy_protocol),
-        soci::use(allow), soci::use(route.id.text);
-}
-
-void insert(soci::session& sql, const TcpRoute& route) {
-    const long long created_at = route.created_at.time_since_epoch().count();
-    sql << "insert into tcp_routes (id, account_id, listen, agent_id, target, enabled, tls, proxy_protocol, allow, created_at)"
-           " values (:id, 'default', :listen, :agent, :target, 0, 0, 0, '', :created_at)",
-        soci::use(route.id.text), soci::use(route.listen), soci::use(route.agent.text), soci::use(route.target), soci::use(created_at);
-    update(sql, route);
-}
-
-Result<TcpRoute> get(soci::session& sql, const RouteId& id) {
-    auto found = select(sql, "where id = :value", id.text);
-    if (found.empty()) return fail(Errc::not_found, "no TCP route has that id");
-    return std::move(found.front());
-}
-
-}  // namespace
-
 Result<TcpRoute> Store::add_tcp_route(std::string_view agent, const TcpRouteSpec& spec, const Author& author) {
     return database_->transact([&](soci::session& sql) -> Result<TcpRoute> {
         const auto owner = get_agent(sql, agent);
@@ -116,7 +115,7 @@ Result<TcpRoute> Store::add_tcp_route(std::string_view agent, const TcpRouteSpec
                        .allow = spec.allow,
                        .created_at = author.at};
         if (auto fits = check(route); !fits) return std::unexpected(fits.error());
-        if (!select(sql, "where listen = :value", route.listen).empty())
+        if (!select_tcp_routes(sql, "where listen = :value", route.listen).empty())
             return fail(Errc::conflict, "a TCP route for " + route.listen + " exists already");
         insert(sql, route);
         write_audit(sql, author, "tcp_route.add", route.listen, owner->name + " " + route.target);
@@ -125,7 +124,11 @@ Result<TcpRoute> Store::add_tcp_route(std::string_view agent, const TcpRouteSpec
 }
 
 Result<std::vector<TcpRoute>> Store::list_tcp_routes() {
-    return database_->transact([](soci::session& sql) -> Result<std::vector<TcpRoute>> { return select(sql, "order by listen"); });
+    return database_->transact([](soci::session& sql) -> Result<std::vector<TcpRoute>> { return select_tcp_routes(sql, "order by listen"); });
+}
+
+Result<TcpRoute> Store::find_tcp_route(const RouteId& id) {
+    return database_->transact([&](soci::session& sql) { return get(sql, id); });
 }
 
 Result<TcpRoute> Store::set_tcp_route(const RouteId& id, const TcpRouteChange& change, const Author& author) {
