@@ -1,8 +1,6 @@
 """A relay behind Caddy and nginx, run by the examples of docs/behind-a-proxy.md, and behind proxies that lie."""
 import asyncio
 import json
-import socket
-import struct
 
 import aiohttp
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from support import front_proxies
 from support.home_app import HomeApp, content, content_sha256
 from support.processes import wait_until
+from support.proxy_header import v1_header, v2_header
 from support.visitor import ConnectionEnded, Visitor, client_context, curl
 
 MIB = 1 << 20
@@ -142,11 +141,6 @@ def test_tls_passes_with_a_proxy_header(world):
 
 # ---- By hand, without a proxy program
 
-def v2_header(source="192.0.2.9", command=0x21):
-    addresses = socket.inet_aton(source) + socket.inet_aton("198.51.100.1") + struct.pack("!HH", 4711, 443)
-    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, 0x11]) + struct.pack("!H", len(addresses)) + addresses
-
-
 @pytest.fixture
 def plain_home(world):
     home = Home(world, plain_listen=["127.0.0.1:0"], trusted_proxies=["127.0.0.1", "127.0.0.3", "10.0.0.0/24"])
@@ -248,6 +242,35 @@ def test_a_proxy_header_names_the_visitor_of_a_plain_connection(world):
         proxy.send(b"PROXY TCP4 192.0.2.9 ")
         proxy.close()
     wait_until(lambda: refused(home.relay, "gone") == 1, "counted")
+
+
+def test_a_proxy_header_comes_before_what_is_redirected(world):
+    relay = world.relay(http_listen="127.0.0.1:0", proxy_protocol=["http"], trusted_proxies=["127.0.0.1"], max_connections_per_address=1)
+
+    def visit(**options):
+        return Visitor(relay.http_port, HOSTNAME, tls=False, **options)
+
+    for header in (v1_header("192.0.2.1"), v2_header("192.0.2.2"), v2_header(command=0x20)):
+        with visit() as proxy:
+            proxy.send(header)
+            answer = proxy.ask(path="/a?b")
+            assert (answer.status, answer.value("Location")) == (308, f"https://{HOSTNAME}:{relay.port}/a?b"), header
+    with visit() as held:  # the limits are about the address in it
+        held.send(v1_header("192.0.2.3"))
+        assert held.ask().status == 308
+        with visit() as another:
+            another.send(v2_header("192.0.2.3"))
+            assert another.is_closed_by_peer()
+        assert refused(relay, "overload") == 1
+    with visit() as proxy:  # a trusted one has to send a header
+        proxy.request()
+        assert proxy.is_closed_by_peer()
+    assert refused(relay, "proxy_header") == 1
+    with visit(source="127.0.0.8") as stranger:
+        assert stranger.ask().status == 308
+    with visit(source="127.0.0.8") as stranger:
+        stranger.send(v1_header())
+        assert stranger.ask().status == 400
 
 
 def test_an_upgrade_keeps_the_plain_listener(world):

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import ssl
-import struct
 import subprocess
 import threading
 
@@ -12,6 +11,7 @@ import pytest
 
 from support.origins import RawOrigin
 from support.processes import DEADLINE_S, wait_until
+from support.proxy_header import V2_SIZE, read_v2, v1_header, v2_header
 from support.relay import free_port
 
 
@@ -47,8 +47,8 @@ class Ports:
         return int(route["address"].rsplit(":", 1)[1])
 
     @staticmethod
-    def connect(port):
-        return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
+    def connect(port, source="127.0.0.1"):
+        return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S, source_address=(source, 0))
 
 
 def is_cut(connection):
@@ -74,6 +74,16 @@ def say(connection, text):
         assert more, f"ended behind {answer!r}"
         answer += more
     assert answer == text
+
+
+def read_named(connection, size=5):
+    """(source, destination, `size` octets) as they have come to an echo that is told by a PROXY header who the visitor is."""
+    octets = b""
+    while len(octets) < V2_SIZE + size:
+        more = connection.recv(V2_SIZE + size - len(octets))
+        assert more, f"ended behind {octets!r}"
+        octets += more
+    return *read_v2(octets), octets[V2_SIZE:]
 
 
 @pytest.mark.sanitize
@@ -130,14 +140,7 @@ def test_fifty_visitors_at_once(echo):
 def test_the_target_hears_who_the_visitor_is(echo):
     with echo.connect(echo.add("t0", "--proxy-protocol")) as visitor:
         visitor.sendall(b"hello")
-        header = b""
-        while len(header) < 28 + 5:
-            header += visitor.recv(100)
-        assert header[:16] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
-        source, destination, source_port, destination_port = struct.unpack("!4s4sHH", header[16:28])
-        assert (socket.inet_ntoa(source), source_port) == visitor.getsockname()
-        assert (socket.inet_ntoa(destination), destination_port) == visitor.getpeername()
-        assert header[28:] == b"hello"
+        assert read_named(visitor) == (visitor.getsockname(), visitor.getpeername(), b"hello")
 
 
 @pytest.mark.sanitize
@@ -166,6 +169,94 @@ def test_only_those_on_the_list_may_come(echo):
         say(visitor, b"everybody")
     refused = echo.relay.admin("tcp-route", "set", "127.0.0.1:0", "--allow", "10.0.0.1/8", check=False)
     assert refused.returncode != 0 and "write 10.0.0.0/8" in refused.stderr
+
+
+@pytest.fixture
+def behind_a_proxy(world):
+    """Ports to an echo, in front of which a proxy at 127.0.0.1 stands."""
+    origin = world.raw_origin(serve_echo)
+    return Ports(world.tunnel(("t0", f"tcp://127.0.0.1:{origin.port}"), proxy_protocol=["tcp"], trusted_proxies=["127.0.0.1"],
+                              max_connections_per_address=1))
+
+
+def refused(relay, reason):
+    return relay.metrics()[f'sallyport_handshakes_refused_total{{side="visitor",reason="{reason}"}}']
+
+
+PROXY = (("192.0.2.9", 4711), ("198.51.100.1", 443), b"hello")
+
+
+@pytest.mark.sanitize
+def test_a_trusted_proxy_names_the_visitor(behind_a_proxy):
+    ports, relay = behind_a_proxy, behind_a_proxy.relay
+    port = ports.add("t0", "--proxy-protocol", "--allow", "192.0.2.0/24")
+    with ports.connect(port) as proxy:
+        proxy.sendall(v1_header() + b"hello")
+        assert read_named(proxy) == PROXY
+        with ports.connect(port) as another:  # the limits are about the address in the header, too
+            another.sendall(v1_header() + b"hello")
+            assert is_cut(another)
+        assert refused(relay, "overload") == 1
+        with ports.connect(port) as another:
+            another.sendall(v2_header("192.0.2.10") + b"hello")
+            assert read_named(another)[0] == ("192.0.2.10", 4711)
+    with ports.connect(port) as proxy:
+        for octet in v2_header("192.0.2.12"):  # in pieces
+            proxy.sendall(bytes([octet]))
+        proxy.sendall(b"hello")
+        assert read_named(proxy) == (("192.0.2.12", 4711), *PROXY[1:])
+    for header in (v1_header("198.51.100.7"), v2_header("198.51.100.7"), v2_header(command=0x20), b"PROXY UNKNOWN\r\n"):
+        with ports.connect(port) as proxy:  # not on the list: the visitor, or the proxy itself
+            proxy.sendall(header + b"hello")
+            assert is_cut(proxy), header
+    assert relay.metrics()['sallyport_tcp_connections_total{listen="127.0.0.1:0",result="refused"}'] == 4
+    for number, octets in enumerate([b"hello, this is no header", b"PROXY TCP4 nonsense\r\n"], 1):
+        with ports.connect(port) as proxy:
+            proxy.sendall(octets)
+            assert is_cut(proxy)
+        assert refused(relay, "proxy_header") == number
+    relay.admin("tcp-route", "set", "127.0.0.1:0", "--target", "nowhere")
+    with ports.connect(port) as proxy:
+        proxy.sendall(v1_header("192.0.2.11"))
+        assert is_cut(proxy)
+    assert relay.wait_for_event("edge.tcp_error")["visitor"] == "192.0.2.11"
+
+
+def test_nobody_else_is_believed_who_the_visitor_is(behind_a_proxy):
+    ports = behind_a_proxy
+    port = ports.add("t0", "--proxy-protocol", "--allow", "192.0.2.0/24", "--allow", "127.0.0.8")
+    with ports.connect(port, source="127.0.0.8") as visitor:
+        visitor.sendall(b"hello")
+        assert read_named(visitor) == (visitor.getsockname(), visitor.getpeername(), b"hello")
+        with ports.connect(port, source="127.0.0.8") as liar:
+            lie = v1_header() + b"hello"
+            liar.sendall(lie)
+            assert read_named(liar, len(lie)) == (liar.getsockname(), liar.getpeername(), lie)
+    with ports.connect(port, source="127.0.0.9") as liar:
+        liar.sendall(v2_header() + b"hello")
+        assert is_cut(liar)
+
+
+def test_a_proxy_header_comes_before_tls(behind_a_proxy, authority):
+    port = behind_a_proxy.add("t0", "--tls", "--proxy-protocol", "--allow", "192.0.2.0/24")
+    context = ssl.create_default_context(cafile=authority.file)
+    for header in (v1_header("192.0.2.1"), v2_header("192.0.2.2")):
+        connection = behind_a_proxy.connect(port)
+        connection.sendall(header)
+        with context.wrap_socket(connection, server_hostname="home.example.test") as visitor:
+            visitor.sendall(b"hello")
+            assert read_named(visitor)[1:] == PROXY[1:]
+
+
+@pytest.mark.sanitize
+def test_a_route_that_goes_takes_along_who_has_not_been_named_yet(behind_a_proxy):
+    port = behind_a_proxy.add()
+    with behind_a_proxy.connect(port) as silent, behind_a_proxy.connect(port) as slow, behind_a_proxy.connect(port) as named:
+        slow.sendall(v1_header("192.0.2.1")[:20])
+        named.sendall(v1_header("192.0.2.2"))
+        say(named, b"hello")
+        behind_a_proxy.relay.admin("tcp-route", "set", "127.0.0.1:0", "--disabled")
+        assert [is_cut(connection) for connection in (silent, slow, named)] == [True] * 3
 
 
 def test_a_forward_line_makes_a_route(world):

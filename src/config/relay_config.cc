@@ -17,7 +17,7 @@ constexpr std::array kKeys = {
     KeyInfo{"http_listen", "ADDR:PORT", "redirects to https; or off (default :80)"},
     KeyInfo{"plain_listen", "LIST", "addresses for HTTP from a proxy in front; or off (default off)"},
     KeyInfo{"trusted_proxies", "LIST", "addresses and networks of proxies that say who a visitor is (default: loopback, for plain_listen on loopback)"},
-    KeyInfo{"proxy_protocol", "LIST", "where trusted proxies begin with a PROXY header: https, plain (default: nowhere)"},
+    KeyInfo{"proxy_protocol", "LIST", "where trusted proxies begin with a PROXY header: https, http, plain, tcp (default: nowhere)"},
     KeyInfo{"metrics_listen", "ADDR:PORT", "Prometheus metrics; or off (default 127.0.0.1:9464)"},
     KeyInfo{"public_url", "URL", "how agents reach this relay, like https://relay.example.org"},
     KeyInfo{"base_domain", "DOMAIN", "agent NAME gets the hostname NAME.DOMAIN"},
@@ -100,7 +100,9 @@ void read_proxy_protocol(Reader& reader, RelayConfig& config) {
         if (!text) continue;
         if (*text == "https") config.proxy_header_on_https = true;
         else if (*text == "plain") config.proxy_header_on_plain = true;
-        else reader.refuse(item, "\"" + std::string(*text) + "\" is no listener that takes PROXY headers (https or plain)");
+        else if (*text == "http") config.proxy_header_on_http = true;
+        else if (*text == "tcp") config.proxy_header_on_tcp = true;
+        else reader.refuse(item, "\"" + std::string(*text) + "\" is no listener that takes PROXY headers (https, http, plain or tcp)");
     }
 }
 
@@ -111,9 +113,10 @@ void read_proxies(Reader& reader, RelayConfig& config) {
     read_proxy_protocol(reader, config);
     config.proxies_on_https = reader.is_set("trusted_proxies");
     const bool open = !std::ranges::all_of(config.plain_listen, &ListenAddress::is_loopback);
-    if (open || config.proxy_header_on_https)
-        reader.require("trusted_proxies", open ? "who may connect to plain_listen and is believed who a visitor is"
-                                               : "who may send PROXY headers to https_listen");
+    if (open) reader.require("trusted_proxies", "who may connect to plain_listen and is believed who a visitor is");
+    else if (config.proxy_header_on_https) reader.require("trusted_proxies", "who may send PROXY headers to https_listen");
+    else if (config.proxy_header_on_http) reader.require("trusted_proxies", "who may send PROXY headers to http_listen");
+    else if (config.proxy_header_on_tcp) reader.require("trusted_proxies", "who may send PROXY headers to the ports of TCP routes");
     if (!config.proxies_on_https && !config.plain_listen.empty())
         for (const std::string_view loopback : {"127.0.0.0/8", "::1"}) config.trusted_proxies.push_back(*IpNetwork::parse(loopback));
 }

@@ -34,6 +34,8 @@ struct RelayConfig {
     bool proxies_on_https = false;        // trusted_proxies is set: they are believed on https_listen too
     bool proxy_header_on_https = false;   // proxy_protocol
     bool proxy_header_on_plain = false;
+    bool proxy_header_on_http = false;
+    bool proxy_header_on_tcp = false;     // the ports of TCP routes
     std::optional<ListenAddress> metrics_listen = ListenAddress{"127.0.0.1", 9464};  // unset: off
     std::optional<Url> public_url{};                                    // where agents reach this relay; goes into enrolment codes
     std::string base_domain{};                                          // "agent add home" gives home.<base_domain>; "" is: none

@@ -136,7 +136,10 @@ TEST(RelayConfig, NamesFileLineAndKey) {
         {"plain_listen: [\"127.0.0.1:8080\", nowhere]", "relay.yaml:1: plain_listen[1]: "},
         {"plain_listen: :8080", "relay.yaml: trusted_proxies: missing: who may connect to plain_listen and is believed who a visitor is (set it*TRUSTED_PROXIES)"},
         {"proxy_protocol: [https]", "relay.yaml: trusted_proxies: missing: who may send PROXY headers to https_listen (set it*TRUSTED_PROXIES)"},
-        {"proxy_protocol: [http]", "relay.yaml:1: proxy_protocol[0]: \"http\" is no listener that takes PROXY headers (https or plain)"},
+        {"proxy_protocol: [http]", "relay.yaml: trusted_proxies: missing: who may send PROXY headers to http_listen (set it*TRUSTED_PROXIES)"},
+        {"plain_listen: 127.0.0.1:8080\nproxy_protocol: [tcp]",
+         "relay.yaml: trusted_proxies: missing: who may send PROXY headers to the ports of TCP routes (set it*TRUSTED_PROXIES)"},
+        {"proxy_protocol: [udp]", "relay.yaml:1: proxy_protocol[0]: \"udp\" is no listener that takes PROXY headers (https, http, plain or tcp)"},
         {"trusted_proxies: [10.0.0.1/24]", "relay.yaml:1: trusted_proxies[0]: "},
         {"threads: -1", "relay.yaml:1: threads: \"-1\" is no whole number from 0 to 256"},
         {"threads: 257", "relay.yaml:1: threads: \"257\" is no whole number from 0 to 256"},
@@ -174,11 +177,11 @@ TEST(RelayConfig, TrustsLoopbackOnlyWhereThePlainListenerIsThere) {
     ASSERT_TRUE(none);
     EXPECT_TRUE(none->plain_listen.empty());
     EXPECT_TRUE(none->trusted_proxies.empty());
-    const auto open = load_relay_config(file("plain_listen: [\":8080\", \"[::1]:8081\"]\ntrusted_proxies: 10.0.0.2\nproxy_protocol: [https, plain]"));
+    const auto open = load_relay_config(file("plain_listen: [\":8080\", \"[::1]:8081\"]\ntrusted_proxies: 10.0.0.2\nproxy_protocol: [https, plain, http, tcp]"));
     ASSERT_TRUE(open) << open.error().detail;
     EXPECT_EQ(open->plain_listen.size(), 2u);
     EXPECT_EQ(open->trusted_proxies, std::vector{*IpNetwork::parse("10.0.0.2")});
-    EXPECT_TRUE(open->proxies_on_https && open->proxy_header_on_https && open->proxy_header_on_plain);
+    EXPECT_TRUE(open->proxies_on_https && open->proxy_header_on_https && open->proxy_header_on_plain && open->proxy_header_on_http && open->proxy_header_on_tcp);
 }
 
 TEST(RelayConfig, NamesVariableAndFlag) {

@@ -17,7 +17,7 @@
 
 namespace sallyport {
 
-struct Edge::Impl final : EdgeContext::Owner {
+struct Edge::Impl final : EdgeContext::Owner, TcpPorts::Host {
     using Visit = VisitorLimits::Visit;
 
     Impl(Loop& loop, Origins& origins, TunnelDoor& door, Log& log, EdgeSettings settings, std::shared_ptr<VisitorLimits> shared_limits)
@@ -35,7 +35,11 @@ struct Edge::Impl final : EdgeContext::Owner {
                         [this](Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
                             if (believe(header, entry)) begin_plain(std::move(connection), std::move(octets), std::move(entry));
                         }),
-          tcp_ports(context, [this](const SocketAddress& peer, VisitorLimits::Kind kind) { return admit(peer, kind, From::visitor); }) {}
+          redirect_headers(loop, context.metrics, context.settings.hello_deadline,
+                           [this](Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
+                               if (believe(header, entry)) begin_redirect(std::move(connection), std::move(octets), std::move(entry));
+                           }),
+          tcp_ports(context, *this) {}
 
     ~Impl() {
         acceptors.clear();
@@ -88,8 +92,25 @@ struct Edge::Impl final : EdgeContext::Owner {
         begin_plain(std::move(connection), {}, std::move(entry));
     }
 
+    void arrive_at_redirect(Descriptor connection, const SocketAddress& peer) {
+        const bool proxy = context.settings.proxy_header_on_http && is_trusted_proxy(peer);
+        auto visit = admit(peer, VisitorLimits::Kind::plain, proxy ? From::proxy : From::visitor);
+        if (!visit) return;
+        VisitorEntry entry{.visit = std::move(*visit), .trust = {.visitor = proxy}};
+        if (proxy) return redirect_headers.take(std::move(connection), std::move(entry));
+        begin_redirect(std::move(connection), {}, std::move(entry));
+    }
+
+    // There is no agent to expect there, so nothing of the reserve is for it.
+    std::optional<VisitorEntry> admit_to_tcp_port(const SocketAddress& peer, VisitorLimits::Kind kind) override {
+        const bool proxy = context.settings.proxy_header_on_tcp && is_trusted_proxy(peer);
+        auto visit = admit(peer, kind, proxy ? From::proxy : From::visitor);
+        if (!visit || visit->in_reserve()) return std::nullopt;
+        return VisitorEntry{.visit = std::move(*visit), .trust = {.visitor = proxy}};
+    }
+
     // From here on the connection is its source's, whose own fields are believed only if it is a trusted proxy itself.
-    bool believe(const ProxyHeader& header, VisitorEntry& entry) {
+    bool believe(const ProxyHeader& header, VisitorEntry& entry) override {
         if (!header.connection) return true;
         const ProxyEndpoint& source = header.connection->source;
         const auto address = SocketAddress::parse(source.ip, source.port);
@@ -105,11 +126,19 @@ struct Edge::Impl final : EdgeContext::Owner {
     }
 
     void begin_plain(Descriptor descriptor, std::string octets, VisitorEntry entry) {
+        begin_in_the_clear<ProxyExchange>(std::move(descriptor), std::move(octets), std::move(entry));
+    }
+    void begin_redirect(Descriptor descriptor, std::string octets, VisitorEntry entry) {
+        begin_in_the_clear<RedirectExchange>(std::move(descriptor), std::move(octets), std::move(entry));
+    }
+
+    template <class Served>
+    void begin_in_the_clear(Descriptor descriptor, std::string octets, VisitorEntry entry) {
         if (context.hurried) return;
         auto transport = make_plain_transport(context.loop, std::move(descriptor), std::move(octets));
         if (entry.named) transport->name_peer(*entry.named);
         auto& connection = add<Http1Connection>(std::move(entry), context, std::move(transport));
-        connection.start(std::make_unique<ProxyExchange>(context, connection));
+        connection.start(std::make_unique<Served>(context, connection));
     }
 
     void sort_by_name(Descriptor connection, std::string octets, const ClientHello& hello, VisitorEntry entry) {
@@ -180,6 +209,7 @@ struct Edge::Impl final : EdgeContext::Owner {
     VisitorIntake intake;
     ProxyHeaderIntake https_headers;
     ProxyHeaderIntake plain_headers;
+    ProxyHeaderIntake redirect_headers;
     std::list<Acceptor> acceptors;  // they stay where they are
     TcpPorts tcp_ports;
     std::vector<std::unique_ptr<VisitorConnection>> connections;
@@ -210,6 +240,7 @@ void Edge::set_settings(EdgeSettings settings) {
     impl_->context.access_log.enable(settings.access_log);
     impl_->https_headers.set_deadline(settings.hello_deadline);
     impl_->plain_headers.set_deadline(settings.hello_deadline);
+    impl_->redirect_headers.set_deadline(settings.hello_deadline);
     impl_->context.settings = std::move(settings);
 }
 
@@ -231,12 +262,8 @@ void Edge::listen_plain(Descriptor listener) {
 }
 
 void Edge::listen_redirect(Descriptor listener) {
-    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor descriptor, const SocketAddress& peer) {
-        auto visit = impl->admit(peer, VisitorLimits::Kind::plain, Impl::From::visitor);
-        if (!visit) return;
-        auto& connection = impl->add<Http1Connection>(VisitorEntry{.visit = std::move(*visit)}, impl->context,
-                                                      make_plain_transport(impl->context.loop, std::move(descriptor)));
-        connection.start(std::make_unique<RedirectExchange>(impl->context, connection));
+    impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor connection, const SocketAddress& peer) {
+        impl->arrive_at_redirect(std::move(connection), peer);
     });
 }
 
@@ -264,13 +291,15 @@ void Edge::drain(Drain how) {
     impl_->context.hurried = true;
     impl_->https_headers.close_all();
     impl_->plain_headers.close_all();
+    impl_->redirect_headers.close_all();
+    impl_->tcp_ports.close_unnamed();
     impl_->intake.close_all();
     for (std::size_t i = impl_->connections.size(); i-- > 0;) impl_->connections[i]->drain();
 }
 
 std::size_t Edge::open_connections() const {
     return impl_->connections.size() + impl_->intake.size() + impl_->https_headers.size() + impl_->plain_headers.size() +
-           impl_->tcp_ports.open_connections();
+           impl_->redirect_headers.size() + impl_->tcp_ports.open_connections();
 }
 const EdgeMetrics& Edge::metrics() const { return impl_->context.metrics; }
 Loop& Edge::loop() { return impl_->context.loop; }

@@ -28,7 +28,9 @@ struct EdgeSettings {
     std::vector<IpNetwork> trusted_proxies;
     bool proxies_on_https = false;       // they are believed on the https listener too
     bool proxy_header_on_https = false;  // and put a PROXY header in front there,
-    bool proxy_header_on_plain = false;  // or here
+    bool proxy_header_on_plain = false;  // or here,
+    bool proxy_header_on_http = false;   // on the redirect listener,
+    bool proxy_header_on_tcp = false;    // on the ports of TCP routes
 
     std::uint16_t public_https_port = 443;    // where the redirect listener sends visitors
     bool access_log = true;

@@ -22,13 +22,22 @@ void TcpPorts::set(const std::vector<TcpPort>& ports) {
     });
     for (const TcpPort& wanted : ports) {
         Port& port = ports_[wanted.route->id];
+        if (!port.headers) port.headers = make_headers(port);
         const bool same_socket = port.acceptor && port.port.listener == wanted.listener;
         port.port = wanted;
         if (!same_socket) listen(port);
     }
 }
 
-// Ports stay where they are in the map, so the acceptor may refer to its own.
+// Ports stay where they are in the map, so what they own may refer to them.
+std::unique_ptr<ProxyHeaderIntake> TcpPorts::make_headers(Port& port) {
+    return std::make_unique<ProxyHeaderIntake>(
+        context_.loop, context_.metrics, context_.settings.hello_deadline,
+        [this, &port](Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
+            if (host_.believe(header, entry)) begin(port, std::move(connection), std::move(octets), header, std::move(entry));
+        });
+}
+
 void TcpPorts::listen(Port& port) {
     port.acceptor.reset();
     Descriptor listener(::fcntl(port.port.listener->get(), F_DUPFD_CLOEXEC, 0));
@@ -39,26 +48,48 @@ void TcpPorts::listen(Port& port) {
         [this](const Error&) { context_.metrics.accept_failures.add(); });
 }
 
-void TcpPorts::take(const Port& port, Descriptor connection, const SocketAddress& peer) {
+void TcpPorts::take(Port& port, Descriptor connection, const SocketAddress& peer) {
+    auto entry = host_.admit_to_tcp_port(peer, port.port.route->tls ? VisitorLimits::Kind::tls : VisitorLimits::Kind::plain);
+    if (!entry) return;
+    if (!entry->trust.visitor) return begin(port, std::move(connection), {}, {}, std::move(*entry));
+    port.headers->set_deadline(context_.settings.hello_deadline);  // a reload may have changed it
+    port.headers->take(std::move(connection), std::move(*entry));
+}
+
+void TcpPorts::begin(const Port& port, Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry) {
     const TcpRoute& route = *port.port.route;
-    auto visit = admit_(peer, route.tls ? VisitorLimits::Kind::tls : VisitorLimits::Kind::plain);
-    if (!visit || visit->in_reserve()) return;
     TcpRouteCounters& counters = context_.metrics.tcp_route(route.id, route.listen);
     if (!route.allow.empty()) {
-        const auto address = parse_ip_address(peer.ip());
+        const auto address = parse_ip_address((entry.named ? *entry.named : SocketAddress::peer_of(connection.get())).ip());
         if (!address || !contains(route.allow, *address)) return counters.refused.add();
     }
     if (route.tls && !tls_) return;
+    if (!route.tls) entry.visit.end_handshake();  // the route has changed since it was admitted
     probe_while_idle(connection.get());
     auto& visitor = *visitors_.emplace_back(
-        std::make_unique<TcpVisitor>(context_, port.port.route, counters, std::move(*visit), static_cast<TcpVisitor::Owner&>(*this)));
+        std::make_unique<TcpVisitor>(context_, port.port.route, counters, std::move(entry.visit), static_cast<TcpVisitor::Owner&>(*this)));
     visitor.place = visitors_.size() - 1;
-    if (route.tls) visitor.start_tls(TlsTransport::make(context_.loop, std::move(connection), tls_->new_ssl()));
-    else visitor.start(make_plain_transport(context_.loop, std::move(connection)));
+    if (header.connection) visitor.name_destination(header.connection->destination);
+    const auto named = [&](auto transport) {
+        if (entry.named) transport->name_peer(*entry.named);
+        return transport;
+    };
+    if (route.tls) visitor.start_tls(named(TlsTransport::make(context_.loop, std::move(connection), tls_->new_ssl(), std::move(octets))));
+    else visitor.start(named(make_plain_transport(context_.loop, std::move(connection), std::move(octets))));
 }
 
 void TcpPorts::stop_listening() {
     for (auto& [id, port] : ports_) port.acceptor.reset();
+}
+
+void TcpPorts::close_unnamed() {
+    for (auto& [id, port] : ports_) port.headers->close_all();
+}
+
+std::size_t TcpPorts::open_connections() const {
+    std::size_t count = visitors_.size();
+    for (const auto& [id, port] : ports_) count += port.headers->size();
+    return count;
 }
 
 void TcpPorts::try_again() {

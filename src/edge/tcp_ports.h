@@ -1,12 +1,12 @@
 // tcp_ports.h: the TCP routes that one loop serves: their listeners and all connections to them. Lives on the context's loop.
 #pragma once
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "edge/proxy_header_intake.h"
 #include "edge/tcp_visitor.h"
 #include "net/descriptor.h"
 #include "net/socket.h"
@@ -22,10 +22,19 @@ struct TcpPort {
 
 class TcpPorts final : private TcpVisitor::Owner {
 public:
-    using Visit = VisitorLimits::Visit;
-    // Whether a fresh connection may be served; if not it is closed.
-    using Admit = std::function<std::optional<Visit>(const SocketAddress& peer, VisitorLimits::Kind kind)>;
-    TcpPorts(EdgeContext& context, Admit admit) : context_(context), admit_(std::move(admit)) {}
+    // Whose connections they are.
+    class Host {
+    public:
+        // Whether a fresh connection may be served; if not it is closed. With trust.visitor a PROXY header comes first.
+        virtual std::optional<VisitorEntry> admit_to_tcp_port(const SocketAddress& peer, VisitorLimits::Kind kind) = 0;
+        // Makes the connection that of whom the header names. False: he may not be served, and it is counted.
+        virtual bool believe(const ProxyHeader& header, VisitorEntry& entry) = 0;
+
+    protected:
+        ~Host() = default;
+    };
+
+    TcpPorts(EdgeContext& context, Host& host) : context_(context), host_(host) {}
     ~TcpPorts();
     TcpPorts(const TcpPorts&) = delete;
     TcpPorts& operator=(const TcpPorts&) = delete;
@@ -35,21 +44,26 @@ public:
     void set(const std::vector<TcpPort>& ports);
     void set_server_tls(std::shared_ptr<const ServerTls> tls) { tls_ = std::move(tls); }
     void stop_listening();
+    void close_unnamed();  // those whose PROXY header hasn't come yet
     void try_again();  // descriptors have become free
-    std::size_t open_connections() const { return visitors_.size(); }
+    std::size_t open_connections() const;
 
 private:
     struct Port {
         TcpPort port;
+        std::unique_ptr<ProxyHeaderIntake> headers;
         std::unique_ptr<Acceptor> acceptor;
     };
+    std::unique_ptr<ProxyHeaderIntake> make_headers(Port& port);
     void listen(Port& port);
-    void take(const Port& port, Descriptor connection, const SocketAddress& peer);
+    void take(Port& port, Descriptor connection, const SocketAddress& peer);
+    // `header` is empty where none was to come; `octets` are what came behind it.
+    void begin(const Port& port, Descriptor connection, std::string octets, const ProxyHeader& header, VisitorEntry entry);
     void cut_route(std::string_view route_id);
     void on_tcp_visitor_over(TcpVisitor& visitor) override;
 
     EdgeContext& context_;
-    Admit admit_;
+    Host& host_;
     std::shared_ptr<const ServerTls> tls_;
     std::map<std::string, Port> ports_;  // by route id
     std::vector<std::unique_ptr<TcpVisitor>> visitors_;

@@ -2,7 +2,6 @@
 
 #include "net/buffer_budget.h"
 #include "wire/forwarded.h"
-#include "wire/proxy_header.h"
 
 namespace sallyport {
 namespace {
@@ -28,14 +27,14 @@ TcpVisitor::~TcpVisitor() { counters_.open.subtract(); }
 
 void TcpVisitor::start(TransportPtr connection) {
     peer_ = connection->peer_address();
-    local_ = connection->local_address();
+    if (!destination_) destination_ = endpoint_of(connection->local_address());
     connection_ = std::move(connection);
     find_agent();
 }
 
 void TcpVisitor::start_tls(std::unique_ptr<TlsTransport> connection) {
     peer_ = connection->peer_address();
-    local_ = connection->local_address();
+    if (!destination_) destination_ = endpoint_of(connection->local_address());
     handshake_deadline_.start(context_.settings.handshake_deadline);
     connection->on_handshake([this](const Result<>& done) {
         handshake_deadline_.cancel();
@@ -63,7 +62,7 @@ void TcpVisitor::open_stream() {
     auto stream = context_.origins.open(route_->agent_id, request, pump_.stream_owner());
     if (!stream) return fail(stream.error().code == Errc::no_space ? problem::kTooManyStreams : problem::kAgentOffline, stream.error().detail);
     pump_.take(std::move(*stream));
-    if (route_->proxy_protocol) pump_.send_first(as_octets(format_proxy_header({endpoint_of(peer_), endpoint_of(local_)})));
+    if (route_->proxy_protocol) pump_.send_first(as_octets(format_proxy_header({endpoint_of(peer_), *destination_})));
     pump_.connect(std::move(connection_));
 }
 

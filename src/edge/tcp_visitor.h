@@ -2,9 +2,10 @@
 // connected (offline_grace), then a stream to the route's target and its octets both ways. Nothing of them is understood.
 //
 // Whatever fails ends the connection with a reset: there is no protocol to say why in; the log says it. Nothing is received
-// before the stream is open, so that nothing has to be kept. Lives on the context's loop.
+// before the stream is open, so that nothing has to be kept but what came with a PROXY header. Lives on the context's loop.
 #pragma once
 #include <memory>
+#include <optional>
 
 #include "edge/edge_context.h"
 #include "edge/problem.h"
@@ -12,6 +13,7 @@
 #include "edge/visitor_limits.h"
 #include "net/tls_transport.h"
 #include "tunnel/stream_pump.h"
+#include "wire/proxy_header.h"
 
 namespace sallyport {
 
@@ -31,6 +33,8 @@ public:
     TcpVisitor(const TcpVisitor&) = delete;
     TcpVisitor& operator=(const TcpVisitor&) = delete;
 
+    // Before it starts: where the visitor connected, as a proxy in front of us has said. Else it is the socket's own address.
+    void name_destination(ProxyEndpoint destination) { destination_ = std::move(destination); }
     // One of the two, once.
     void start(TransportPtr connection);
     void start_tls(std::unique_ptr<TlsTransport> connection);
@@ -57,7 +61,7 @@ private:
     const TimePoint began_ = Clock::now();
     TransportPtr connection_;  // until the pump has it
     SocketAddress peer_;
-    SocketAddress local_;
+    std::optional<ProxyEndpoint> destination_;
     std::unique_ptr<Origins::Wait> wait_;
     std::string_view cause_;  // why it failed
     bool over_ = false;

@@ -241,6 +241,8 @@ EdgeSettings Relay::edge_settings(const RelayConfig& config) const {
     settings.proxies_on_https = config.proxies_on_https;
     settings.proxy_header_on_https = config.proxy_header_on_https;
     settings.proxy_header_on_plain = config.proxy_header_on_plain;
+    settings.proxy_header_on_http = config.proxy_header_on_http;
+    settings.proxy_header_on_tcp = config.proxy_header_on_tcp;
     settings.public_https_port = facts_.port.port;
     settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
     return settings;
