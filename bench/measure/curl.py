@@ -21,11 +21,26 @@ def _url(way, path):
     return f"https://{HOST}:{way.port}/{path}"
 
 
-def download_over_tcp(way, files):
-    """The file of download() by HTTP through a TCP route, which sees octets alone."""
-    command = ["curl", "--silent", "--show-error", "--fail", "--http1.1", "--noproxy", "*", "--output", "/dev/null", "--max-time", str(LIMIT),
-               "--write-out", "%{json}\n", f"http://127.0.0.1:{way.tcp_port}/whole"]
-    return _transfer([command], os.path.getsize(files.whole), "size_download")
+def _plain_command(*arguments):
+    return ["curl", "--silent", "--show-error", "--fail", "--http1.1", "--noproxy", "*", "--output", "/dev/null", "--max-time", str(LIMIT),
+            "--write-out", "%{json}\n", *arguments]
+
+
+def plain_download(port, whole):
+    """The file of download() by plain HTTP."""
+    return _transfer([_plain_command(f"http://127.0.0.1:{port}/whole")], os.path.getsize(whole), "size_download")
+
+
+def plain_upload(port, files):
+    size = os.path.getsize(files.whole)
+    command = _plain_command("--upload-file", files.whole, f"http://127.0.0.1:{port}/upload/0")
+    try:
+        rate = _transfer([command], size, "size_upload")
+    finally:
+        stored = files.clear_uploads()
+    if stored != size:
+        raise BenchError(f"the backend stored {stored} octets instead of {size}")
+    return rate
 
 
 def _transfer(commands, size, counted):

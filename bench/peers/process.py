@@ -15,7 +15,7 @@ class BenchError(Exception):
     """A peer or a load program failed; the text says which and how."""
 
 
-def _die_with_the_bench():
+def die_with_the_bench():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -44,7 +44,7 @@ class Process:
             stdin.seek(0)
             self._child = subprocess.Popen(
                 self._argv, stdin=stdin, stdout=out, stderr=err, cwd=self._folder,
-                env={**os.environ, **(self._env or {})}, preexec_fn=_die_with_the_bench)
+                env={**os.environ, **(self._env or {})}, preexec_fn=die_with_the_bench)
         self.pid = self._child.pid
 
     def __enter__(self):
@@ -67,15 +67,15 @@ class Process:
             self._check(ended, deadline, f"has not said {pattern.pattern!r}")
             time.sleep(0.02)
 
-    def wait_for_port(self, port, seconds=15):
+    def wait_for_port(self, port, seconds=15, address="127.0.0.1"):
         deadline = time.monotonic() + seconds
         while True:
             ended = self._child.poll() is not None
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                socket.create_connection((address, port), timeout=1).close()
                 return
             except OSError:
-                self._check(ended, deadline, f"does not listen on port {port}")
+                self._check(ended, deadline, f"does not listen on {address}:{port}")
                 time.sleep(0.02)
 
     def _check(self, ended, deadline, complaint):
@@ -100,7 +100,7 @@ def run(argv, seconds, accepted=(0,), env=None):
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, text=True,
-            env={**os.environ, **(env or {})}, preexec_fn=_die_with_the_bench)
+            env={**os.environ, **(env or {})}, preexec_fn=die_with_the_bench)
     except subprocess.TimeoutExpired as slow:
         raise BenchError(f"{argv[0]} took longer than {seconds} s") from slow
     if done.returncode not in accepted:
