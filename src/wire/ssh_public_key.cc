@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <cstdint>
 #include <span>
 
@@ -83,7 +84,7 @@ bool fits(const Shape& shape, std::string_view fields) {
 }
 
 bool is_type_name(std::string_view name) {
-    return !name.empty() && name.size() <= kMaxTypeName &&
+    return !name.empty() && name.size() <= kMaxTypeName && std::isalnum(static_cast<unsigned char>(name.front())) != 0 &&
            std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f && c != ',' && c != '"'; });
 }
 
