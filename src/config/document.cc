@@ -80,17 +80,21 @@ Result<ConfigSources> read_sources(const std::optional<std::filesystem::path>& f
     return sources;
 }
 
-Result<Document> Document::load(const ConfigSources& sources) {
+Result<Document> Document::load(const ConfigSources& sources, std::span<const VariablePrefix> others) {
     Document document;
     document.file_name_ = sources.file_name;
     for (const auto& [key, value] : sources.flags)
         if (!value.empty()) document.entries_.push_back({key, Layer::flag, flag_of(key), scalar(value)});
-    for (const auto& [variable, value] : sources.environment) {
-        if (!variable.starts_with(kPrefix) || variable == kFileVariable || value.empty()) continue;
-        std::string key;
-        std::ranges::transform(std::string_view(variable).substr(kPrefix.size()), std::back_inserter(key), to_lower);
-        document.entries_.push_back({std::move(key), Layer::environment, "environment " + variable, scalar(value)});
-    }
+    const auto take_variables = [&](const VariablePrefix& prefix) {
+        for (const auto& [variable, value] : sources.environment) {
+            if (!variable.starts_with(prefix.variable) || variable == kFileVariable || value.empty()) continue;
+            std::string key{prefix.key};
+            std::ranges::transform(std::string_view(variable).substr(prefix.variable.size()), std::back_inserter(key), to_lower);
+            document.entries_.push_back({std::move(key), Layer::environment, "environment " + variable, scalar(value)});
+        }
+    };
+    take_variables({kPrefix, ""});
+    for (const VariablePrefix& prefix : others) take_variables(prefix);
     if (!sources.file_text) return document;
     auto root = parse_yaml(*sources.file_text, sources.file_name);
     if (!root) return std::unexpected(root.error());

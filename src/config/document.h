@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,12 @@ Environment current_environment();
 Result<ConfigSources> read_sources(const std::optional<std::filesystem::path>& file,
                                    std::vector<std::pair<std::string, std::string>> flags);
 
+// Variables of a program before this one: "REMOTE_HOST" is remote_host if {"REMOTE_", "remote_"} stands in the list.
+struct VariablePrefix {
+    std::string_view variable;
+    std::string_view key;
+};
+
 enum class Layer { file, environment, flag };
 
 struct Entry {
@@ -40,8 +47,8 @@ struct Entry {
 
 class Document {
 public:
-    // Empty variables and flags count as unset.
-    static Result<Document> load(const ConfigSources& sources);
+    // Empty variables and flags count as unset. `others`: prefixes beside ours, which go behind it.
+    static Result<Document> load(const ConfigSources& sources, std::span<const VariablePrefix> others = {});
 
     const std::vector<Entry>& entries() const { return entries_; }  // highest layer first
     const std::string& file_name() const { return file_name_; }

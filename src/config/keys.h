@@ -14,5 +14,6 @@ struct KeyInfo {
 
 std::span<const KeyInfo> relay_keys();
 std::span<const KeyInfo> agent_keys();
+std::span<const KeyInfo> gateway_keys();
 
 }  // namespace sallyport
