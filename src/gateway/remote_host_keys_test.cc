@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 SshPublicKey key(char letter) {
-    return parse_ssh_public_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA" + std::string(1, letter) + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").value();
+    return parse_ssh_public_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA" + std::string(1, letter) + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").value();
 }
 
 class RemoteHostKeysTest : public testing::Test {
