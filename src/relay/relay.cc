@@ -12,18 +12,15 @@
 #include "base/version.h"
 #include "net/socket.h"
 #include "relay/backup_files.h"
-#include "relay/machine_memory.h"
+#include "relay/part_settings.h"
 #include "relay/reload_rules.h"
 #include "relay/state_dir.h"
+#include "relay/watched_limits.h"
 
 namespace sallyport::relay {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::size_t kConnectionsALoop = 16'384;  // of visitors, by default
-constexpr std::size_t kMostReserve = 256;          // connections beyond the bound, for agents that come back
-constexpr std::size_t kDescriptorsKept = 64;  // for the database, logs, listeners and what libraries open
 
 std::size_t loop_count(const RelayConfig& config) {
     return config.threads > 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency());
@@ -41,20 +38,6 @@ Result<Descriptor> listen_in(const std::filesystem::path& folder, std::string_vi
     auto listener = listen_unix("/proc/self/fd/" + std::to_string(descriptor.get()) + "/" + std::string(name));
     if (!listener) listener.error().detail += " (" + (folder / name).string() + ")";
     return listener;
-}
-
-TunnelSettings tunnel_settings(const RelayConfig& config) {
-    TunnelSettings settings;
-    settings.heartbeat_interval = config.heartbeat_interval;
-    settings.heartbeat_timeout = config.heartbeat_timeout;
-    settings.resume_window = config.resume_window;
-    settings.most_streams = config.max_streams_per_agent;
-    settings.window_budget = config.max_buffered_per_agent;
-    return settings;
-}
-
-ByteCount max_buffered(const RelayConfig& config) {
-    return config.max_buffered > 0 ? config.max_buffered : default_max_buffered(usable_memory());
 }
 
 std::vector<Loop*> loops_of(const Strands& strands) {
@@ -204,9 +187,9 @@ Result<> Relay::make_parts() {
     retirements_->follow(*retiring);
     agents_->set_health_interval(config_.health_interval);
     store_thread_ = std::make_unique<store::StoreThread>(std::move(opened_store_));
-    const EdgeSettings settings = edge_settings(config_);
+    const EdgeSettings settings = edge_settings(config_, facts_.port.port, facts_.pin);
     budget_ = std::make_unique<BufferBudget>(max_buffered(config_), strands_.size());
-    limits_ = VisitorLimits::make(visitor_bounds(config_));
+    limits_ = VisitorLimits::make(visitor_bounds(config_, descriptors_, strands_.size()));
     shield_ = std::make_unique<BanShield>(ban_bounds(config_));
     if (config_.max_connections > limits_->bounds().connections)
         log_.warn("config.warning", {{"detail", "max_connections: the limit of open descriptors (ulimit -n) is " + std::to_string(descriptors_) +
@@ -233,76 +216,6 @@ Result<> Relay::open_tcp_routes() {
     return {};
 }
 
-EdgeSettings Relay::edge_settings(const RelayConfig& config) const {
-    EdgeSettings settings;
-    settings.offline_grace = config.offline_grace;
-    settings.access_log = config.access_log;
-    settings.trusted_proxies = config.trusted_proxies;
-    settings.proxies_on_https = config.proxies_on_https;
-    settings.proxy_header_on_https = config.proxy_header_on_https;
-    settings.proxy_header_on_plain = config.proxy_header_on_plain;
-    settings.proxy_header_on_http = config.proxy_header_on_http;
-    settings.proxy_header_on_tcp = config.proxy_header_on_tcp;
-    settings.public_https_port = facts_.port.port;
-    settings.cdn_loop_id = "sallyport-" + facts_.pin.substr(0, 12);
-    return settings;
-}
-
-// Descriptors are shared out: some for ourselves, some for tunnels (up to a quarter), the rest for visitors.
-VisitorBounds Relay::visitor_bounds(const RelayConfig& config) const {
-    const std::size_t usable = descriptors_ - std::min(descriptors_, kDescriptorsKept);
-    const std::size_t tunnels = std::min<std::size_t>(config.max_agents, usable / 4);
-    const std::size_t most = std::max<std::size_t>(usable - tunnels, 16);
-    const std::size_t wanted = config.max_connections > 0 ? config.max_connections : kConnectionsALoop * strands_.size();
-    VisitorBounds bounds;
-    bounds.connections = static_cast<std::uint32_t>(std::min(wanted, most));
-    bounds.reserve = static_cast<std::uint32_t>(std::clamp<std::size_t>(tunnels / 2, 4, kMostReserve));
-    bounds.connection_rate = config.max_connection_rate;
-    bounds.handshakes = config.max_handshakes;
-    bounds.address_connections = config.max_connections_per_address;
-    bounds.address_connection_rate = config.max_connection_rate_per_address;
-    bounds.address_handshakes = config.max_handshakes_per_address;
-    bounds.address_reset_rate = config.max_reset_rate_per_address;
-    bounds.exempt = config.unlimited_addresses;
-    return bounds;
-}
-
-BanBounds Relay::ban_bounds(const RelayConfig& config) {
-    return {.on = config.ban_shield, .after = config.ban_after, .time = config.ban_time, .longest = config.ban_time_max, .exempt = config.unlimited_addresses};
-}
-
-// What /metrics shows and the log tells of when it is reached.
-std::vector<OverloadWatch::Limit> Relay::watched_limits() {
-    std::vector<OverloadWatch::Limit> watched;
-    for (std::size_t i = 0; i < kVisitorLimits; ++i) {
-        const auto limit = static_cast<VisitorLimit>(i);
-        OverloadWatch::Limit entry{.name = std::string(name_of(limit))};
-        entry.bound = [this, limit] { return std::uint64_t{bound_of(limits_->bounds(), limit)}; };
-        entry.refused = [this, limit] { return limits_->refused(limit); };
-        entry.last = [this, limit] { return limits_->last_refused(limit); };
-        if (limit == VisitorLimit::connections) entry.used = [this] { return std::uint64_t{limits_->connections()}; };
-        if (limit == VisitorLimit::handshakes) entry.used = [this] { return std::uint64_t{limits_->handshakes()}; };
-        watched.push_back(std::move(entry));
-    }
-    watched.push_back({.name = "agents",
-                       .bound = [this] { return std::uint64_t{agents_->most_links()}; },
-                       .used = [this] { return std::uint64_t{agents_->links()}; },
-                       .refused = [this] { return agents_->refused_links(); }});
-    watched.push_back({.name = "buffered_octets",
-                       .bound = [this] { return budget_->bound(); },
-                       .used = [this] { return budget_->held(); },
-                       .refused = [this] { return budget_->refused(); }});
-    watched.push_back({.name = "descriptors",
-                       .bound = [this] { return std::uint64_t{descriptors_}; },
-                       .used = [] { return std::uint64_t{open_descriptors()}; },
-                       .refused = [this] {
-                           std::uint64_t total = 0;
-                           for (const auto& strand : strands_) total += strand->edge->metrics().accept_failures.value();
-                           return total;
-                       }});
-    return watched;
-}
-
 void Relay::serve() {
     const Edge::ChooseEdge choose = [this](std::string_view agent_id) { return strands_[agents_->owner_of(agent_id)]->edge.get(); };
     // More sockets than loops may have come from a predecessor.
@@ -316,7 +229,7 @@ void Relay::serve() {
     std::vector<MeasuredLoop> measured;
     for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
-    overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits());
+    overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits({.visitors = *limits_, .agents = *agents_, .budget = *budget_, .strands = strands_, .descriptors = descriptors_}));
     ban_watch_ = std::make_unique<BanWatch>(strands_.front()->loop, log_, *shield_);
     metrics_ = std::make_unique<Metrics>(*agents_, std::move(measured), *overload_watch_, *limits_, *shield_);
     Edge& first = *strands_.front()->edge;
@@ -566,8 +479,8 @@ void Relay::post_tls(const std::shared_ptr<const ServerTls>& tls) {
 
 void Relay::post_settings(const RelayConfig& config) {
     for (const auto& strand : strands_)
-        strand->loop.post([&edge = *strand->edge, settings = edge_settings(config)] { edge.set_settings(settings); });
-    limits_->set_bounds(visitor_bounds(config));
+        strand->loop.post([&edge = *strand->edge, settings = edge_settings(config, facts_.port.port, facts_.pin)] { edge.set_settings(settings); });
+    limits_->set_bounds(visitor_bounds(config, descriptors_, strands_.size()));
     shield_->set_bounds(ban_bounds(config));
     budget_->set_bound(max_buffered(config));
     agents_->set_limits(tunnel_settings(config), config.max_agents);

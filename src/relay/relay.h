@@ -72,10 +72,6 @@ private:
     Result<> make_parts();
     void serve();
     void announce() const;
-    EdgeSettings edge_settings(const RelayConfig& config) const;
-    VisitorBounds visitor_bounds(const RelayConfig& config) const;
-    static BanBounds ban_bounds(const RelayConfig& config);
-    std::vector<OverloadWatch::Limit> watched_limits();
     void post_settings(const RelayConfig& config);
 
     // `changed`: all that differs from the directory before; null: anything may.

@@ -3,30 +3,31 @@
 #include <string_view>
 
 namespace sallyport::relay {
+namespace {
+
+template <class Visit>
+void each_fixed(Visit visit) {
+    visit("state_dir", &RelayConfig::state_dir);
+    visit("https_listen", &RelayConfig::https_listen);
+    visit("http_listen", &RelayConfig::http_listen);
+    visit("plain_listen", &RelayConfig::plain_listen);
+    visit("metrics_listen", &RelayConfig::metrics_listen);
+    visit("log_format", &RelayConfig::log_format);
+    visit("threads", &RelayConfig::threads);
+}
+
+}  // namespace
 
 std::vector<std::string> fixed_changes(const RelayConfig& before, const RelayConfig& after) {
     std::vector<std::string> changed;
-    const auto note = [&](std::string_view key, bool same) {
-        if (!same) changed.push_back(std::string(key) + " changes at the next start, or by sallyport admin upgrade");
-    };
-    note("state_dir", before.state_dir == after.state_dir);
-    note("https_listen", before.https_listen == after.https_listen);
-    note("http_listen", before.http_listen == after.http_listen);
-    note("plain_listen", before.plain_listen == after.plain_listen);
-    note("metrics_listen", before.metrics_listen == after.metrics_listen);
-    note("log_format", before.log_format == after.log_format);
-    note("threads", before.threads == after.threads);
+    each_fixed([&](std::string_view key, auto member) {
+        if (before.*member != after.*member) changed.push_back(std::string(key) + " changes at the next start, or by sallyport admin upgrade");
+    });
     return changed;
 }
 
 void keep_fixed(const RelayConfig& before, RelayConfig& after) {
-    after.state_dir = before.state_dir;
-    after.https_listen = before.https_listen;
-    after.http_listen = before.http_listen;
-    after.plain_listen = before.plain_listen;
-    after.metrics_listen = before.metrics_listen;
-    after.log_format = before.log_format;
-    after.threads = before.threads;
+    each_fixed([&](std::string_view, auto member) { after.*member = before.*member; });
 }
 
 }  // namespace sallyport::relay
