@@ -1,6 +1,7 @@
 #include "agent/stream_server.h"
 
 #include "agent/proxy_refusal.h"
+#include "wire/relay_view.h"
 
 namespace sallyport {
 namespace {
@@ -28,13 +29,15 @@ StreamServer::StreamServer(Loop& loop, Workers& workers, Log& log, const TargetT
       trust_(trust),
       scout_(scout),
       limits_(limits),
-      on_idle_(std::move(on_idle)) {}
+      on_idle_(std::move(on_idle)),
+      doctor_(loop) {}
 
 StreamServer::~StreamServer() {
     for (auto& [connection, serving] : serving_) *serving->handle = nullptr;
 }
 
 void StreamServer::serve(OpenRequest request, std::unique_ptr<IncomingStream> stream) {
+    const bool of_doctor = request.target == kDoctorTarget;
     auto found = request.target.size() <= kMaxTargetName ? targets_.find(request.target)
                                                          : Result<Target>(fail(Errc::refused, "target name too long"));
     auto serving = std::make_unique<Serving>();
@@ -44,6 +47,7 @@ void StreamServer::serve(OpenRequest request, std::unique_ptr<IncomingStream> st
     serving->handle = std::make_shared<Serving*>(serving.get());
     Serving& here = *serving;
     serving_.emplace(here.connection.get(), std::move(serving));
+    if (of_doctor) return serve_doctor(here);
     if (!found) {
         warn_of_unknown_target(here.target, found.error());
         return refuse(here, make_refusal(ProxyError::http_request_denied, found.error().detail));
@@ -52,6 +56,12 @@ void StreamServer::serve(OpenRequest request, std::unique_ptr<IncomingStream> st
     scout_.prepare(*found, [this, handle = here.handle](std::expected<Target, Refusal> target) {
         serve(handle, std::move(target));
     });
+}
+
+void StreamServer::serve_doctor(Serving& serving) {
+    auto connected = refusing_ ? Result<TransportPtr>(fail(Errc::no_space, "the agent is stopping")) : doctor_.connect();
+    if (connected) return serving.connection->connected(std::move(*connected));
+    refuse(serving, make_refusal(ProxyError::destination_unavailable, connected.error().detail));
 }
 
 void StreamServer::serve(const std::shared_ptr<Serving*>& handle, std::expected<Target, Refusal> target) {

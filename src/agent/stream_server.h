@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "agent/doctor_server.h"
 #include "agent/origin_dialler.h"
 #include "agent/origin_pipe.h"
 #include "agent/origin_trust.h"
@@ -39,6 +40,7 @@ private:
     void refuse(Serving& serving, const Refusal& refusal);
     void warn_of_unknown_target(std::string_view name, const Error& why);
     void end(OriginPipe& connection);
+    void serve_doctor(Serving& serving);
 
     Loop& loop_;
     Workers& workers_;
@@ -48,6 +50,7 @@ private:
     TargetScout& scout_;
     const OriginLimits limits_;
     std::function<void()> on_idle_;
+    DoctorServer doctor_;
     std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
     std::map<std::string, TimePoint, std::less<>> warned_of_;  // targets that are not in the table, and when that was told
     bool refusing_ = false;

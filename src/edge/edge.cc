@@ -248,6 +248,8 @@ void Edge::set_password_checker(PasswordChecker& passwords) { impl_->context.pas
 
 void Edge::set_ban_shield(BanShield& shield) { impl_->context.shield = &shield; }
 
+void Edge::set_doctor_tickets(DoctorTickets& tickets) { impl_->context.tickets = &tickets; }
+
 void Edge::listen_https(Descriptor listener, ChooseEdge choose_edge) {
     impl_->choose_edge = std::move(choose_edge);
     impl_->listen(std::move(listener), [impl = impl_.get()](Descriptor connection, const SocketAddress& peer) {

@@ -46,6 +46,8 @@ public:
     void set_password_checker(PasswordChecker& passwords);
     // One for all edges of a process. Without it nobody is banned.
     void set_ban_shield(BanShield& shield);
+    // One for all edges of a process. Without it no request is a doctor's.
+    void set_doctor_tickets(DoctorTickets& tickets);
 
     // Each takes a bound, listening descriptor (listen_tcp, listen_unix).
     void listen_https(Descriptor listener, ChooseEdge choose_edge = {});

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "edge/access_log.h"
 #include "edge/ban_shield.h"
+#include "edge/doctor_tickets.h"
 #include "edge/edge_metrics.h"
 #include "edge/edge_settings.h"
 #include "edge/origin_farewells.h"
@@ -45,6 +46,7 @@ struct EdgeContext {
     std::shared_ptr<const RouteTable> routes;  // in force; requests hold the one they began with
     PasswordChecker* passwords = nullptr;  // shared by all loops; without one no password is ever right
     BanShield* shield = nullptr;  // shared by all loops; without one nobody is banned
+    DoctorTickets* tickets = nullptr;  // shared by all loops; without it no request is a doctor's
     bool draining = false;  // an answer that begins is its connection's last, and says so
     bool hurried = false;   // and so is one that has begun; idle connections are closed
 };

@@ -7,13 +7,13 @@
 #include "wire/host_name.h"
 #include "wire/http1_writer.h"
 #include "wire/http_syntax.h"
+#include "wire/relay_view.h"
 #include "wire/websocket_handshake.h"
 
 namespace sallyport {
 namespace {
 
 constexpr std::string_view kTunnelPath = "/tunnel";
-constexpr std::string_view kTunnelProtocol = "sallyport.1";  // Sec-WebSocket-Protocol; docs/protocol.md
 constexpr unsigned kMostInterims = 16;  // arbitrary; stops an origin that never comes to the point
 // A kept stream idle for longer is not used for a request that mustn't be repeated: the origin may be closing it right now.
 constexpr std::chrono::seconds kSurelyAlive{1};
@@ -21,6 +21,7 @@ constexpr std::chrono::seconds kSurelyAlive{1};
 constexpr std::chrono::seconds kVerdictPatience{15};
 constexpr std::chrono::milliseconds kLookForVerdict{20};
 constexpr std::chrono::seconds kLongestKnock{30};  // where the route sets no request_timeout
+constexpr std::chrono::seconds kDoctorTimeout{60};
 constexpr std::size_t kBigHead = 16 * 1024;  // an idle connection keeps no more; arbitrary
 const FieldSection kNoTrailers;
 
@@ -51,6 +52,7 @@ void ProxyExchange::begin() {
     if (BufferBudget::refuses_new()) return fail(problem::kRelayFull);
     if (!find_route()) return;
     if (has_looped(head.fields, context_.settings.cdn_loop_id)) return fail(problem::kLoop);
+    if (is_of_doctor()) return find_agent();
     if (route_->policy) return judge_by_policy();
     find_agent();
 }
@@ -73,7 +75,9 @@ bool ProxyExchange::shown_to_door() {
 // home, and no home may be able to pose as the relay.
 void ProxyExchange::hide_credentials_of_agent() {
     FieldSection& fields = visitor_.request().fields;
-    if (!fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol)) return;
+    if (!fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol) &&
+        !fields.has_member(FieldId::sec_websocket_protocol, kViewProtocol))
+        return;
     fields.remove(FieldId::authorization);
     fields.remove(FieldId::sec_websocket_protocol);
 }
@@ -115,6 +119,28 @@ bool ProxyExchange::find_route() {
         counters_ = &context_.metrics.route(route_->id, route_->hostname, route_->path_prefix);
     }
     visitor_.count_for(counters_);
+    return true;
+}
+
+// A request of the doctor of this route's own agent: it leads to the agent itself, and no policy is asked, since it reaches
+// nothing of the home. Without a good ticket it is a request like any other.
+bool ProxyExchange::is_of_doctor() {
+    RequestHead& head = visitor_.request();
+    if (!context_.tickets || head.target.find(kDoctorPath) == std::string::npos) return false;
+    std::string target = head.target;
+    if (route_->path_prefix != "/") strip_prefix(target, route_->path_prefix);
+    const DoctorPath path = DoctorPath::of(target);
+    if (path.ticket.empty() || !context_.tickets->admit(path.ticket, route_->agent_id, context_.loop.now())) return false;
+    head.target = path.rest;
+    doctor_route_ = std::make_unique<Route>();
+    doctor_route_->id = route_->id;
+    doctor_route_->hostname = route_->hostname;
+    doctor_route_->agent_id = route_->agent_id;
+    doctor_route_->agent_name = route_->agent_name;
+    doctor_route_->target = kDoctorTarget;
+    doctor_route_->forward_client_ip = ForwardClientIp::never;
+    doctor_route_->request_timeout = kDoctorTimeout;
+    route_ = doctor_route_.get();
     return true;
 }
 

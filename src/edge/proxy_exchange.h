@@ -46,6 +46,7 @@ private:
     bool shown_to_door();
     void hide_credentials_of_agent();
     bool find_route();
+    bool is_of_doctor();
     void judge_by_policy();
     void judge_password();
     void ask_password();
@@ -104,7 +105,8 @@ private:
     RouteCounters* counters_ = nullptr;
 
     Stage stage_ = Stage::none;
-    const Route* route_ = nullptr;  // in routes_
+    const Route* route_ = nullptr;  // in routes_, or doctor_route_
+    std::unique_ptr<Route> doctor_route_;
     std::shared_ptr<const AgentView> agent_;
     std::unique_ptr<PasswordChecker::Question> question_;
     Presented presented_;               // until it is judged

@@ -89,6 +89,44 @@ TEST_F(ProxyExchangeTest, ServesTheSameHoweverTheAnswerIsCut) {
     }
 }
 
+// ---- requests of a doctor
+
+class DoctorRequestTest : public ProxyExchangeTest {
+protected:
+    void SetUp() override {
+        Route route = FakeEdge::usual_route();
+        route.path_prefix = "/app";
+        RoutePolicy policy;
+        policy.maintenance = RoutePolicy::Maintenance{};
+        route.policy = std::make_shared<const RoutePolicy>(std::move(policy));
+        open({}, std::move(route));
+        edge->context.tickets = &tickets;
+    }
+    void ask(std::string_view ticket) {
+        edge->say("POST /app/.well-known/sallyport-doctor/" + std::string(ticket) + "/upload?id=1 HTTP/1.1\r\nHost: home.example\r\nContent-Length: 0\r\n\r\n");
+    }
+    DoctorTickets tickets;
+};
+
+TEST_F(DoctorRequestTest, GoesToTheAgentItselfWhateverThePolicy) {
+    ask(tickets.issue("a1", Clock::now()));
+    ASSERT_EQ(edge->origins.opened.size(), 1u);
+    EXPECT_EQ(origin().request.target, "!doctor");
+    EXPECT_THAT(sent_to_origin(), StartsWith("POST /upload?id=1 HTTP/1.1\r\n"));
+    EXPECT_THAT(sent_to_origin(), Not(HasSubstr("X-Forwarded-For")));
+    origin().say(kHello);
+    EXPECT_EQ(edge->heard(), kHello);
+}
+
+TEST_F(DoctorRequestTest, IsLikeAnyOtherWithoutAGoodTicket) {
+    const std::string of_another = tickets.issue("a2", Clock::now());
+    for (const std::string& ticket : {of_another, std::string(22, 'A'), std::string("x")}) {
+        ask(ticket);
+        EXPECT_TRUE(edge->origins.opened.empty()) << ticket;
+        EXPECT_THAT(edge->heard(), StartsWith("HTTP/1.1 503")) << "the route's maintenance answers";
+    }
+}
+
 TEST_F(ProxyExchangeTest, KeepsTheStreamForTheVisitorsNextRequest) {
     for (int i = 0; i < 3; ++i) {
         edge->say(kGet);

@@ -14,7 +14,9 @@ namespace {
 constexpr auto kStagger = std::chrono::milliseconds(250);  // RFC 8305 8: Connection Attempt Delay
 constexpr std::size_t kMostAddresses = 16;
 
-Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port) {
+}  // namespace
+
+Result<std::vector<SocketAddress>> resolve_host(const std::string& host, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -35,8 +37,6 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
     if (addresses.size() > kMostAddresses) addresses.resize(kMostAddresses);
     return addresses;
 }
-
-}  // namespace
 
 // Shared with the worker: outlives a Connector that was destroyed while a name was still being looked up.
 // `connector` is written and read on the loop only.
@@ -75,7 +75,7 @@ Connector::Connector(Loop& loop, Workers& workers, std::string host, std::uint16
     }
     const Result<> submitted = workers.submit_hanging([resolution = resolution_, host = std::move(host), port] {
         if (!resolution->wanted) return;
-        auto addresses = resolve(host, port);
+        auto addresses = resolve_host(host, port);
         Loop& target = *resolution->loop;
         target.post([resolution, addresses = std::move(addresses)]() mutable {
             if (resolution->connector) resolution->connector->on_resolved(std::move(addresses));

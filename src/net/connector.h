@@ -15,6 +15,9 @@
 
 namespace sallyport {
 
+// What a name stands for, 16 addresses at most, the families by turns (RFC 8305 4). Blocks for as long as the resolver likes: for a worker.
+Result<std::vector<SocketAddress>> resolve_host(const std::string& host, std::uint16_t port);
+
 class Connector {
 public:
     struct Limits {

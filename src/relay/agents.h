@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "edge/doctor_tickets.h"
 #include "relay/loop_agents.h"
 
 namespace sallyport::relay {
@@ -39,6 +40,8 @@ public:
     void set_health_interval(std::chrono::milliseconds interval);
     const HealthBoard& health() const { return health_board_; }
 
+    DoctorTickets& tickets() { return tickets_; }
+
     // See LoopAgents::prefer_newcomer.
     void prefer_newcomer(const std::string& agent_id, const std::string& peer);
     std::size_t most_links() const { return most_links_; }
@@ -61,6 +64,7 @@ private:
     OnSeen on_seen_;
     const std::size_t loop_count_;
     HealthBoard health_board_;
+    DoctorTickets tickets_;
     std::vector<std::unique_ptr<LoopAgents>> loops_;
     std::mutex mutex_;  // guards gates_; taken when a tunnel opens
     std::unordered_map<std::string, std::shared_ptr<PermitGate>> gates_;

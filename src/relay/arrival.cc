@@ -13,13 +13,14 @@ namespace {
 constexpr std::size_t kMaxSession = 128;
 
 // A head is far below the quantum that send() takes, and nothing was sent on this connection that could still wait.
-bool send_head(Transport& transport, const ResponseHead& head, ConnectionOption connection) {
+bool send_head(Transport& transport, const ResponseHead& head, ConnectionOption connection, std::string_view content = {}) {
     std::string text;
     write_response_head(text, head, connection);
     if (!transport.send_ready()) return false;
-    transport.send(as_octets(text));
+    transport.send(as_octets(text), as_octets(content));
     return true;
 }
+static_assert(RelayView::kMaxOctets + 4_KiB <= Transport::kSendQuantum);
 
 }  // namespace
 
@@ -57,6 +58,19 @@ void Arrival::refuse(int status, std::string_view reason) {
     head.framing = {Framing::Kind::content_length, 0};
     head.fields.add("Sallyport-Refused", reason);
     if (send_head(*transport, head, ConnectionOption::close)) transport->close();
+    else transport->abort();
+    transport.reset();
+}
+
+void Arrival::show(const RelayView& view) {
+    const std::string content = format_relay_view(view);
+    ResponseHead head;
+    head.status = 200;
+    head.reason = reason_phrase(200);
+    head.framing = {Framing::Kind::content_length, content.size()};
+    head.fields.add("Content-Type", "application/json");
+    head.fields.add("Cache-Control", "no-store");
+    if (send_head(*transport, head, ConnectionOption::close, content)) transport->close();
     else transport->abort();
     transport.reset();
 }

@@ -7,10 +7,9 @@
 #include "net/transport.h"
 #include "relay/agent_link.h"
 #include "wire/http1_message.h"
+#include "wire/relay_view.h"
 
 namespace sallyport::relay {
-
-inline constexpr std::string_view kTunnelProtocol = "sallyport.1";  // Sec-WebSocket-Protocol; docs/protocol.md
 
 // What the agent says of its session (docs/protocol.md, Resuming).
 struct SessionRequest {
@@ -21,12 +20,16 @@ struct SessionRequest {
     static SessionRequest of(const RequestHead& request);
 };
 
+// What the agent wants with its proof.
+enum class ArrivalPurpose { tunnel, view };
+
 struct Arrival {
     ProvenAgent agent;
     std::string websocket_key;
     TransportPtr transport;
     std::string received;  // octets that came behind the request
     SessionRequest session{};
+    ArrivalPurpose purpose = ArrivalPurpose::tunnel;
 
     // Answers 101 and gives a fresh session. The transport is then ready for the tunnel.
     void accept();
@@ -35,6 +38,8 @@ struct Arrival {
     // Answers with a status and `Sallyport-Refused: <reason>`, and closes. Only for those who have proven themselves: a
     // stranger learns nothing here.
     void refuse(int status, std::string_view reason);
+    // Answers 200 with how the agent stands, and closes.
+    void show(const RelayView& view);
 
 private:
     void answer(std::string_view session, ByteCount held);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/version.h"
 #include "relay/agents.h"
 
 namespace sallyport::relay {
@@ -156,6 +157,7 @@ void LoopAgents::apply_limit(const AgentLink& link) {
 void LoopAgents::admit(Arrival arrival) {
     if (closed_all_) return refuse(arrival, 503, AdmissionRefusal::overload);
     if (objection(arrival.agent)) return refuse(arrival, 403, AdmissionRefusal::disabled);
+    if (arrival.purpose == ArrivalPurpose::view) return show_view(arrival);
     const auto live = links_.find(arrival.agent.agent_id);
     if (live == links_.end()) {
         // The count is taken a moment later; loops that race for the last place may go over by one each.
@@ -201,6 +203,29 @@ void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
                                  {"reason", name_of(reason)},
                                  {"peer", arrival.transport->peer_address().ip()}});
     arrival.refuse(status, name_of(reason));
+}
+
+void LoopAgents::show_view(Arrival& arrival) {
+    const std::string& id = arrival.agent.agent_id;
+    RelayView view;
+    view.agent = arrival.agent.name;
+    view.relay_version = kVersion;
+    view.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(WallClock::now().time_since_epoch()).count();
+    view.peer = arrival.transport->peer_address().ip();
+    view.routes = directory_->notices(id);
+    if (const auto link = links_.find(id); link != links_.end() && link->second->view()) {
+        const AgentLink& live = *link->second;
+        view.tunnel = RelayView::Tunnel{.peer = live.peer(),
+                                        .version = live.version(),
+                                        .connected_s = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - live.opened_at()).count(),
+                                        .round_trip_us = link->second->tunnel().round_trip().count(),
+                                        .lost = live.view()->lost};
+        if (const auto other = refused_.find(id, loop_.now())) view.refused_peer = other->peer;
+    }
+    view.ticket = agents_.tickets().issue(id, Clock::now());
+    view.ticket_s = DoctorTickets::kLife.count();
+    log_.debug("agent.view_asked", {{"agent", view.agent}, {"peer", view.peer}});
+    arrival.show(view);
 }
 
 void LoopAgents::begin_link(Arrival arrival) {

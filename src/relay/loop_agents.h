@@ -68,7 +68,7 @@ public:
     void set_health_interval(std::chrono::milliseconds interval) { prober_.set_interval(interval); }
 
     // On the owner loop: goes on with the session that is asked for, or opens a tunnel in place of one that is lost, or asks
-    // the live one first.
+    // the live one first. Who asks for a view is told how things stand, and nothing changes.
     void admit(Arrival arrival);
 
     // The owner decides for the newcomer from that address, if it was refused lately: its next attempt takes the live one's place.
@@ -128,6 +128,7 @@ private:
     void publish(const AgentLink& link);
     void begin_link(Arrival arrival);
     void refuse(Arrival& arrival, int status, AdmissionRefusal reason);
+    void show_view(Arrival& arrival);
     void resume(Arrival arrival, AgentLink& link);
     void await_verdict(Arrival arrival, AgentLink& live);
     void take_over(Arrival arrival, AgentLink& old, Error why);

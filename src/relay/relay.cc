@@ -202,6 +202,7 @@ Result<> Relay::make_parts() {
         strand.edge->set_server_tls(first_tls_);
         strand.edge->set_password_checker(*passwords_);
         strand.edge->set_ban_shield(*shield_);
+        strand.edge->set_doctor_tickets(agents_->tickets());
         strand.edge->set_tcp_ports(tcp_ports_of(i, first_tcp_routes_));
         agents_->at(i).set_directory(directory_);
     }

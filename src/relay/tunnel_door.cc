@@ -13,8 +13,10 @@
 namespace sallyport::relay {
 namespace {
 
-bool offers_tunnel(const RequestHead& request) {
-    return request.fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol);
+std::optional<ArrivalPurpose> purpose_of(const RequestHead& request) {
+    if (request.fields.has_member(FieldId::sec_websocket_protocol, kTunnelProtocol)) return ArrivalPurpose::tunnel;
+    if (request.fields.has_member(FieldId::sec_websocket_protocol, kViewProtocol)) return ArrivalPurpose::view;
+    return std::nullopt;
 }
 
 // The origin as the agent sees it; what it dialled stands in Host.
@@ -51,11 +53,11 @@ int status_of(AdmissionRefusal reason) { return reason == AdmissionRefusal::over
 // The connection of an agent whose credential the relay knows.
 class Door::Admitted final : public TunnelDoor::Admission {
 public:
-    Admitted(Door& door, ProvenAgent agent, std::string websocket_key, SessionRequest session)
-        : door_(door), agent_(std::move(agent)), websocket_key_(std::move(websocket_key)), session_(std::move(session)) {}
+    Admitted(Door& door, ProvenAgent agent, std::string websocket_key, SessionRequest session, ArrivalPurpose purpose)
+        : door_(door), agent_(std::move(agent)), websocket_key_(std::move(websocket_key)), session_(std::move(session)), purpose_(purpose) {}
     void take(TransportPtr transport, std::string received) override {
         transport->set_owner(nullptr);
-        door_.hand_over({std::move(agent_), std::move(websocket_key_), std::move(transport), std::move(received), std::move(session_)});
+        door_.hand_over({std::move(agent_), std::move(websocket_key_), std::move(transport), std::move(received), std::move(session_), purpose_});
     }
 
 private:
@@ -63,6 +65,7 @@ private:
     ProvenAgent agent_;
     std::string websocket_key_;
     SessionRequest session_;
+    ArrivalPurpose purpose_;
 };
 
 // The connection of an agent whose key has to be enrolled first: on the store's thread, on disk before the 101.
@@ -102,7 +105,7 @@ Door::Door(std::size_t loop_index, Agents& agents, store::StoreThread& store, Re
 
 std::unique_ptr<TunnelDoor::Admission> Door::judge(const RequestHead& request, TlsTransport* tls, Scheme scheme) {
     const auto authorization = request.fields.find(FieldId::authorization);
-    if (!authorization || !offers_tunnel(request)) return nullptr;
+    if (!authorization || !purpose_of(request)) return nullptr;
     auto websocket_key = check_websocket_request(request);
     if (!websocket_key) return nullptr;
     if (scheme != Scheme::https) return refuse(AdmissionRefusal::no_tls);
@@ -139,7 +142,7 @@ std::unique_ptr<TunnelDoor::Admission> Door::judge_key(const RequestHead& reques
     }
 
     const auto enroll = request.fields.find("Sallyport-Enroll");
-    if (!enroll) return refuse(AdmissionRefusal::unknown_credential);
+    if (!enroll || purpose_of(request) != ArrivalPurpose::tunnel) return refuse(AdmissionRefusal::unknown_credential);
     const auto code = parse_token(*enroll);
     const store::Credential* credential = code ? directory.credential(code->id) : nullptr;
     if (!credential || credential->kind != store::CredentialKind::enrolment)
@@ -159,7 +162,7 @@ std::unique_ptr<TunnelDoor::Admission> Door::admit(const store::Credential& cred
     const store::Agent* agent = here_.directory()->agent(credential.agent.text);
     if (!agent) return refuse(AdmissionRefusal::unknown_credential);
     return std::make_unique<Admitted>(*this, ProvenAgent{agent->id.text, agent->name, credential.id.text, {}},
-                                      std::move(websocket_key), SessionRequest::of(request));
+                                      std::move(websocket_key), SessionRequest::of(request), purpose_of(request).value_or(ArrivalPurpose::tunnel));
 }
 
 std::nullptr_t Door::refuse(AdmissionRefusal reason) {
@@ -190,17 +193,17 @@ void Door::hand_over(Arrival arrival) {
     if (!dynamic_cast<TlsTransport*>(arrival.transport.get())) {
         home.loop().post([&home, agent = std::move(arrival.agent), key = std::move(arrival.websocket_key),
                           parked = park_plain(*arrival.transport), received = std::move(arrival.received),
-                          session = std::move(arrival.session)]() mutable {
+                          session = std::move(arrival.session), purpose = arrival.purpose]() mutable {
             home.admit({std::move(agent), std::move(key), unpark_plain(home.loop(), std::move(parked)), std::move(received),
-                        std::move(session)});
+                        std::move(session), purpose});
         });
         return;
     }
     auto parked = static_cast<TlsTransport&>(*arrival.transport).park();
     home.loop().post([&home, agent = std::move(arrival.agent), key = std::move(arrival.websocket_key), parked = std::move(parked),
-                      received = std::move(arrival.received), session = std::move(arrival.session)]() mutable {
+                      received = std::move(arrival.received), session = std::move(arrival.session), purpose = arrival.purpose]() mutable {
         home.admit({std::move(agent), std::move(key), TlsTransport::unpark(home.loop(), std::move(parked)), std::move(received),
-                    std::move(session)});
+                    std::move(session), purpose});
     });
 }
 

@@ -1,4 +1,5 @@
-// tunnel_door.h: judges who opens a tunnel: WebSocket openings on /tunnel with `Sec-WebSocket-Protocol: sallyport.1` and one of
+// tunnel_door.h: judges who opens a tunnel, or asks how it stands: WebSocket openings on /tunnel with
+// `Sec-WebSocket-Protocol: sallyport.1` (or sallyport-view.1: answered with a RelayView, no tunnel) and one of
 //   Authorization: Concealed …         the agent's key, proved over this very connection (RFC 9729)
 //     with Sallyport-Enroll: ID.SECRET  a key not known yet, and the one-time secret that gets it enrolled
 //   Authorization: Bearer ID.SECRET    an api_key

@@ -183,6 +183,25 @@ TEST_F(DoorTest, TakesTokensAndDeviceSecrets) {
     EXPECT_EQ(refused(AdmissionRefusal::wrong_secret), 1u);
 }
 
+TEST_F(DoorTest, ShowsAProvenAgentHowItStandsWithoutATunnel) {
+    auto connection = connect();
+    const auto admission = judge(connection, authorization(connection.prove(known_key_)), "sallyport-view.1");
+    ASSERT_TRUE(admission);
+    const std::string answer = answer_of(connection, *admission);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+    const auto view = parse_relay_view(std::string_view(answer).substr(answer.find("\r\n\r\n") + 4));
+    ASSERT_TRUE(view) << answer;
+    EXPECT_EQ(view->agent, "known");
+    EXPECT_FALSE(view->tunnel) << "none was opened";
+    EXPECT_TRUE(agents_.tickets().admit(view->ticket, agents_.at(0).directory()->credential_of_key(as_octets(known_key_.public_key()))->agent.text, Clock::now()));
+}
+
+TEST_F(DoorTest, ShowsNothingToStrangersAndEnrolsNobodyForAView) {
+    auto connection = connect();
+    EXPECT_FALSE(judge(connection, authorization(connection.prove(new_key_)), "sallyport-view.1"));
+    EXPECT_FALSE(judge(connection, authorization(connection.prove(new_key_)) + enroll(home_.issued.secret.reveal()), "sallyport-view.1"));
+}
+
 TEST_F(DoorTest, EnrolsAKeyOnceAndKnowsItFromThenOn) {
     auto connection = connect();
     const auto admission = judge(connection, authorization(connection.prove(new_key_)) + enroll(home_.issued.secret.reveal()));

@@ -105,7 +105,8 @@ Result<std::string> check_health_path(std::string_view path) {
 }
 
 Result<std::string> check_target(std::string_view target) {
-    const bool fits = !target.empty() && target.size() <= kMaxTarget && std::ranges::all_of(target, [](char c) {
+    // What begins with '!' is the agent itself (wire/relay_view.h, kDoctorTarget).
+    const bool fits = !target.empty() && target.front() != '!' && target.size() <= kMaxTarget && std::ranges::all_of(target, [](char c) {
         return c > 0x20 && c < 0x7f && !std::string_view("\"'/\\@?#").contains(c);
     });
     if (!fits) return fail(Errc::invalid_argument, "target " + shown(target) + ": a name of the agent's table, like homeassistant");

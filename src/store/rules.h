@@ -25,7 +25,7 @@ Result<std::string> check_path_prefix(std::string_view prefix);
 // ASCII without space and '#'.
 Result<std::string> check_health_path(std::string_view path);
 
-// An entry of the agent's table, or host:port for an agent with allow_any_target: 1-255 printable characters
+// An entry of the agent's table, or host:port for an agent with allow_any_target: 1-255 printable characters, no '!' in front
 // without space, quote, '/' or '@'.
 Result<std::string> check_target(std::string_view target);
 

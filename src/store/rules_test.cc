@@ -54,7 +54,7 @@ TEST(Rules, HealthPathIsWhatARequestCanAskFor) {
 
 TEST(Rules, TargetIsAName) {
     expect_rows(check_target, {{"homeassistant", "homeassistant"}, {"192.168.1.2:80", "192.168.1.2:80"}, {"[::1]:80", "[::1]:80"},
-                               {"", ""}, {"a b", ""}, {"a\n", ""}, {"http://a", ""}, {std::string(256, 'a'), ""}});
+                               {"", ""}, {"a b", ""}, {"a\n", ""}, {"http://a", ""}, {"!doctor", ""}, {std::string(256, 'a'), ""}});
 }
 
 TEST(Rules, TargetUrlHasSchemeHostAndPort) {
