@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "app/admin_agent_keys.h"
 #include "app/table.h"
 
 namespace sallyport::app {
@@ -13,13 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string path_of(const std::string& name, std::string_view tail = {}) {
-    // A name with a slash would be another path; the relay's own check words the refusal for everything else.
-    std::string safe = name;
-    for (char& c : safe)
-        if (c == '/' || c == '?' || c == '#' || static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) c = '_';
-    return "agents/" + safe + std::string(tail);
-}
+std::string path_of(const std::string& name, std::string_view tail = {}) { return path_of_agent(name, tail); }
 
 std::string urls_of(const json::object& agent) {
     std::string urls;
@@ -89,11 +84,11 @@ void show_one(const json::object& answer) {
         }
         print("\n" + table.text());
     }
-    Table credentials({"CREDENTIAL", "KIND", "CREATED", "STATE"});
+    Table credentials({"CREDENTIAL", "KIND", "CREATED", "STATE", "FINGERPRINT"});
     for (const json::value& item : array_of(agent, "credentials")) {
         const json::object& credential = item.as_object();
         credentials.add({text_of(credential, "id"), text_of(credential, "kind"), text_of(credential, "created_at"),
-                         state_of_credential(credential)});
+                         state_of_credential(credential), or_dash(text_of(credential, "fingerprint"))});
     }
     print("\n" + credentials.text());
 }
@@ -122,6 +117,7 @@ void show_added(const json::object& answer) {
                    printable(text_of(route.as_object(), "target")) + "\n");
     if (array_of(agent, "routes").empty()) print_note("  It has no route yet: sallyport admin route add HOSTNAME AGENT\n");
     show_secret(answer);
+    show_ssh_access(answer);
 }
 
 // ---- the commands and their options
@@ -160,6 +156,9 @@ struct AddAgent {
             ->type_name("NAME=URL")
             ->allow_extra_args(false);
         command.add_option("--key", public_key, "the agent's public key, as it prints it: enrolled at once, without a code")->type_name("KEY");
+        command.add_option("--ssh-key", ssh_keys, "an SSH public key in quotes (a line of authorized_keys), or @FILE: a stock ssh -R may connect with it; may be given again")
+            ->type_name("KEY")
+            ->allow_extra_args(false);
         command.add_option("--limit", limit, "most requests in flight")->type_name("N");
     }
     Result<json::object> body() const {
@@ -169,6 +168,11 @@ struct AddAgent {
         if (!hostnames.empty()) body["hostnames"] = json::value_from(hostnames);
         if (!proposed->empty()) body["targets"] = *proposed;
         if (!public_key.empty()) body["public_key"] = public_key;
+        if (!ssh_keys.empty()) {
+            const auto lines = read_ssh_keys(ssh_keys);
+            if (!lines) return std::unexpected(lines.error());
+            body["ssh_keys"] = json::value_from(*lines);
+        }
         if (limit) body["concurrency_limit"] = *limit;
         credential.put_into(body);
         return body;
@@ -177,6 +181,7 @@ struct AddAgent {
     std::vector<std::string> hostnames;
     std::vector<std::string> targets;
     std::string public_key;
+    std::vector<std::string> ssh_keys;
     std::optional<std::uint32_t> limit;
     CredentialChoice credential;
 };
@@ -239,6 +244,21 @@ void add_switch(AdminContext& context, CLI::App& agent, const char* name, const 
 
 }  // namespace
 
+std::string path_of_agent(const std::string& name, std::string_view tail) {
+    // A name with a slash would be another path; the relay's own check words the refusal for everything else.
+    std::string safe = name;
+    for (char& c : safe)
+        if (c == '/' || c == '?' || c == '#' || static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) c = '_';
+    return "agents/" + safe + std::string(tail);
+}
+
+void show_ssh_access(const json::object& answer) {
+    const json::object& ssh = object_of(answer, "ssh");
+    if (ssh.empty()) return;
+    print_note("SSH: connect from home with\n  " + printable(text_of(ssh, "command")) + "\nThe relay's host key is " + printable(text_of(ssh, "fingerprint")) +
+               "; for known_hosts:\n  " + printable(text_of(ssh, "known_hosts")) + "\n");
+}
+
 void add_agent_actions(AdminContext& context) {
     CLI::App* agent = context.command().add_subcommand("agent", "Agents: who may connect");
     agent->require_subcommand(1);
@@ -268,6 +288,8 @@ void add_agent_actions(AdminContext& context) {
         return context.show("DELETE", path_of(removing->name), {},
                             [&](const json::object&) { print("removed " + removing->name + "\n"); });
     });
+
+    add_agent_key_actions(context, *agent);
 
     CLI::App* takeover = agent->add_subcommand("takeover", "Let the process in that was refused while another one with its credential is connected");
     auto taking_over = std::make_shared<TakeOverAgent>(*takeover);

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/encoding.h"
+#include "relay/ssh_key_rules.h"
 #include "store/credential.h"
 #include "store/rules.h"
 #include "wire/ed25519.h"
@@ -70,6 +71,24 @@ ApiResult<store::AgentKey> parse_key(const std::string& text) {
     return key;
 }
 
+ApiResult<std::vector<AgentSshKey>> parse_ssh_keys(const std::vector<std::string>& lines) {
+    std::vector<AgentSshKey> keys;
+    for (const std::string& line : lines) {
+        auto key = read_agent_ssh_key(line);
+        if (!key) return told(key, "ssh_keys");
+        keys.push_back(std::move(*key));
+    }
+    return keys;
+}
+
+Result<> enrol_ssh_keys(AdminCall& call, const std::string& agent, const std::vector<AgentSshKey>& keys) {
+    for (const AgentSshKey& key : keys) {
+        auto enrolled = call.store.enrol_ssh_key(agent, key.stored, key.same, call.author());
+        if (!enrolled) return std::unexpected(Error{enrolled.error().code, key.stored.fingerprint + ": " + enrolled.error().detail});
+    }
+    return {};
+}
+
 // What an enrolment code can carry (wire/enrolment_code.h).
 Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
     if (targets.size() > kMaxProposedTargets)
@@ -83,7 +102,7 @@ Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
 }
 
 // Hostnames are checked here for the field's sake; the store checks them again.
-ApiResult<store::AgentSpec> read_agent(AdminCall& call, std::optional<std::string>& public_key) {
+ApiResult<store::AgentSpec> read_agent(AdminCall& call, std::optional<std::string>& public_key, std::vector<std::string>& ssh_keys) {
     BodyReader body(call.body);
     store::AgentSpec spec;
     spec.name = body.require("name", body.text("name"));
@@ -92,6 +111,7 @@ ApiResult<store::AgentSpec> read_agent(AdminCall& call, std::optional<std::strin
     spec.credential = body.credential_kind("credential").value_or(store::CredentialKind::enrolment);
     auto hostnames = body.texts("hostnames");
     public_key = body.text("public_key");
+    ssh_keys = body.texts("ssh_keys").value_or(std::vector<std::string>{});
     if (auto read = body.finish(); !read) return std::unexpected(read.error());
 
     if (const auto name = store::check_agent_name(spec.name); !name) return told(name, "name");
@@ -137,15 +157,19 @@ AdminAnswered show_agent(AdminCall& call) {
 
 AdminAnswered add_agent(AdminCall& call) {
     std::optional<std::string> public_key;
-    const auto spec = read_agent(call, public_key);
+    std::vector<std::string> ssh_lines;
+    const auto spec = read_agent(call, public_key, ssh_lines);
     if (!spec) return std::unexpected(spec.error());
+    const auto ssh_keys = parse_ssh_keys(ssh_lines);
+    if (!ssh_keys) return std::unexpected(ssh_keys.error());
     std::optional<store::AgentKey> key;
     if (public_key) {
         const auto parsed = parse_key(*public_key);
         if (!parsed) return std::unexpected(parsed.error());
         key = *parsed;
     }
-    if (spec->credential == store::CredentialKind::enrolment && !key) {
+    const bool has_key = key || !ssh_keys->empty();  // so it needs no other credential
+    if (spec->credential == store::CredentialKind::enrolment && !has_key) {
         std::vector<store::Route> planned;
         for (const store::RouteSpec& route : spec->routes) planned.emplace_back().hostname = route.hostname;
         if (const auto url = enrolment_url(call.facts, planned); !url) return told(url);
@@ -154,11 +178,14 @@ AdminAnswered add_agent(AdminCall& call) {
     const auto added = call.store.add_agent(*spec, call.author());
     if (!added) return told(added);
     json::object answer;
-    if (key) {
-        const auto enrolled = call.store.enrol_key(added->agent.name, *key, call.author());
+    if (has_key) {
+        Result<> enrolled = enrol_ssh_keys(call, added->agent.name, *ssh_keys);
+        const std::string_view wrong = enrolled ? "public_key" : "ssh_keys";
+        if (enrolled && key)
+            if (const auto own = call.store.enrol_key(added->agent.name, *key, call.author()); !own) enrolled = std::unexpected(own.error());
         if (!enrolled) {
             (void)call.store.remove_agent(added->agent.name, call.author());
-            return told(enrolled, "public_key");
+            return told(enrolled, std::string(wrong));
         }
         if (const auto revoked = call.store.revoke_credential(added->issued.credential.id, call.author()); !revoked)
             return told(revoked);
@@ -167,7 +194,7 @@ AdminAnswered add_agent(AdminCall& call) {
     auto described = describe(call, added->agent);
     if (!described) return std::unexpected(described.error());
     answer["agent"] = std::move(*described);
-    if (!key)
+    if (!has_key)
         if (auto shown = show_secret(call, added->agent, added->issued, answer); !shown) return std::unexpected(shown.error());
     return AdminAnswer{201, std::move(answer)};
 }
@@ -217,6 +244,34 @@ AdminAnswered rotate_agent(AdminCall& call) {
     answer["agent"] = std::move(*described);
     if (auto shown = show_secret(call, *agent, *issued, answer); !shown) return std::unexpected(shown.error());
     return AdminAnswer{200, std::move(answer)};
+}
+
+AdminAnswered add_keys(AdminCall& call) {
+    BodyReader body(call.body);
+    const auto lines = body.require("ssh_keys", body.texts("ssh_keys"));
+    if (auto read = body.finish(); !read) return std::unexpected(read.error());
+    const auto keys = parse_ssh_keys(lines);
+    if (!keys) return std::unexpected(keys.error());
+    if (keys->empty()) return api_fail(422, "invalid_argument", "ssh_keys names no key", "ssh_keys");
+    const auto agent = find_agent(call, call.arguments[0]);
+    if (!agent) return told(agent);
+    const auto enrolled = enrol_ssh_keys(call, agent->name, *keys);
+    call.host.refresh(call.store, {agent->id});  // those before the one that failed are enrolled
+    if (!enrolled) return told(enrolled, "ssh_keys");
+    return show_agent(call);
+}
+
+// Of this agent only, so that a mistaken name takes nobody else's away.
+AdminAnswered revoke_credential(AdminCall& call) {
+    const auto agent = find_agent(call, call.arguments[0]);
+    if (!agent) return told(agent);
+    const auto credentials = call.store.list_credentials(agent->id);
+    if (!credentials) return told(credentials);
+    const auto found = std::ranges::find(*credentials, call.arguments[1], [](const store::Credential& credential) { return credential.id.text; });
+    if (found == credentials->end()) return api_fail(404, "not_found", agent->name + " has no such credential");
+    if (const auto revoked = call.store.revoke_credential(found->id, call.author()); !revoked) return told(revoked);
+    call.host.refresh(call.store, {agent->id});
+    return show_agent(call);
 }
 
 // Nothing ends here: the live one serves until the other one is there, so that the two can't be mistaken for each other.

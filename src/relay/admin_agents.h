@@ -10,6 +10,8 @@ AdminAnswered add_agent(AdminCall& call);
 AdminAnswered change_agent(AdminCall& call);
 AdminAnswered remove_agent(AdminCall& call);
 AdminAnswered rotate_agent(AdminCall& call);
+AdminAnswered add_keys(AdminCall& call);
+AdminAnswered revoke_credential(AdminCall& call);
 AdminAnswered take_over_agent(AdminCall& call);
 
 }  // namespace sallyport::relay

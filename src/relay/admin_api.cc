@@ -37,6 +37,8 @@ constexpr std::array kEndpoints{
     Endpoint{"PATCH", "agents/{}", change_agent, Live::named},
     Endpoint{"DELETE", "agents/{}", remove_agent, Live::named},
     Endpoint{"POST", "agents/{}/rotate", rotate_agent, Live::named},
+    Endpoint{"POST", "agents/{}/keys", add_keys, Live::named},
+    Endpoint{"DELETE", "agents/{}/credentials/{}", revoke_credential, Live::named},
     Endpoint{"POST", "agents/{}/takeover", take_over_agent, Live::named},
     Endpoint{"GET", "routes", list_routes},
     Endpoint{"POST", "routes", add_route},

@@ -109,6 +109,41 @@ TEST_F(AdminApiTest, EnrolsAPastedKeyWithoutACode) {
     EXPECT_TRUE(store_->find_key(store::AgentKey{}));
 }
 
+const std::string kSshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMgMPKg6VcGO0Fd8zP7lZ1FprZHMWnodl+TgUPxmtWh/ anna@home";
+
+TEST_F(AdminApiTest, EnrolsSshKeysAndRevokesThemOneByOne) {
+    const auto added = ask_json("POST", "agents", json::serialize(json::object{{"name", "home"}, {"hostnames", json::array{"home.example.org"}}, {"ssh_keys", json::array{kSshKey}}}));
+    EXPECT_FALSE(added.contains("enroll"));
+    const auto credentials = [this] { return ask_json("GET", "agents/home").at("agent").at("credentials").as_array(); };
+    const auto usable = [&] {
+        json::array found;
+        for (const json::value& credential : credentials())
+            if (!credential.at("revoked").as_bool()) found.push_back(credential);
+        return found;
+    };
+    ASSERT_EQ(usable().size(), 1u);
+    EXPECT_EQ(usable()[0].at("kind"), "ssh_key");
+    EXPECT_EQ(usable()[0].at("fingerprint"), "SHA256:4nWQesIX4ZO4sUTrierzfomFprnQ2plhTzyL/Ih0BKE");
+    EXPECT_EQ(usable()[0].at("ssh_key").as_string(), kSshKey);
+
+    EXPECT_EQ(ask("POST", "agents/home/keys", json::serialize(json::object{{"ssh_keys", json::array{kSshKey}}})).status, 409);
+    const json::value refused = json::parse(ask("POST", "agents/home/keys", json::serialize(json::object{{"ssh_keys", json::array{"restrict " + kSshKey}}})).content);
+    EXPECT_EQ(refused.at("error").at("field"), "ssh_keys");
+    EXPECT_NE(std::string_view(refused.at("error").at("detail").as_string()).find("port-forwarding"), std::string_view::npos);
+    EXPECT_EQ(ask("POST", "agents/home/keys", R"({"ssh_keys":[]})").status, 422);
+    const std::string ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBOHSGZWcc5bFlzfpbtY+MQbSqC1pHGcNNN1scrDibPsNN8GbeGWSo3xMoUsM6AhnSV0Fr4JI/N5Hs1a+Wi7KWOs=";
+    EXPECT_EQ(ask("POST", "agents/home/keys", json::serialize(json::object{{"ssh_keys", json::array{ecdsa}}})).status, 200);
+    EXPECT_EQ(usable().size(), 2u);
+
+    const std::string id(usable()[0].at("id").as_string());
+    EXPECT_EQ(ask("DELETE", "agents/home/credentials/" + id).status, 200);
+    EXPECT_EQ(ask("DELETE", "agents/home/credentials/nothing").status, 404);
+    EXPECT_EQ(usable().size(), 1u);
+    // That it was enrolled, or was revoked, says the refusal; the agent isn't added.
+    EXPECT_GE(ask("POST", "agents", json::serialize(json::object{{"name", "barn"}, {"ssh_keys", json::array{kSshKey}}})).status, 400);
+    EXPECT_EQ(ask("GET", "agents/barn").status, 404);
+}
+
 TEST_F(AdminApiTest, GivesABaseDomainsNameWhereNoneIsGiven) {
     host_.given.base_domain = "example.org";
     const auto answer = ask_json("POST", "agents", R"({"name":"home"})");
@@ -319,7 +354,7 @@ TEST_F(AdminApiTest, ListsAndLiftsBans) {
 
 TEST(OpenApi, IsJsonAndDescribesEachPath) {
     const auto document = json::parse(kOpenApiDocument);
-    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/agents/{name}/takeover", "/routes", "/routes/{id}", "/bans", "/bans/{address}"})
+    for (const char* path : {"/status", "/audit", "/reload", "/backup", "/agents", "/agents/{name}", "/agents/{name}/rotate", "/agents/{name}/takeover", "/agents/{name}/keys", "/agents/{name}/credentials/{id}", "/routes", "/routes/{id}", "/bans", "/bans/{address}"})
         EXPECT_TRUE(document.at("paths").as_object().contains(path)) << path;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/encoding.h"
 #include "edge/route_policy_json.h"
+#include "relay/ssh_key_rules.h"
 #include "store/credential.h"
 #include "wire/duration.h"
 
@@ -122,9 +123,12 @@ json::object to_json(const RouteHealth& health) {
 }
 
 json::object to_json(const store::Credential& credential) {
+    const std::string fingerprint = fingerprint_of(credential);
     return {{"id", credential.id.text},
             {"kind", store::name_of(credential.kind)},
             {"public_key", credential.public_key ? json::value(to_base64url(*credential.public_key)) : json::value(nullptr)},
+            {"fingerprint", fingerprint.empty() ? json::value(nullptr) : json::value(fingerprint)},
+            {"ssh_key", credential.ssh_key ? json::value(credential.ssh_key->line) : json::value(nullptr)},
             {"created_at", iso_time(credential.created_at)},
             {"expires_at", optional_time(credential.expires_at)},
             {"used_at", optional_time(credential.used_at)},

@@ -45,6 +45,7 @@ HealthCheck health_check_of(const store::Route& route, PublicPort port) {
 
 void insert_key_of(const std::shared_ptr<const store::Credential>& credential, auto&& insert) {
     if (credential->public_key) insert(std::string(as_text(*credential->public_key)), credential);
+    if (credential->ssh_key) insert(credential->ssh_key->fingerprint, credential);
 }
 
 }  // namespace
@@ -172,6 +173,12 @@ const store::Credential* Directory::credential(std::string_view credential_id) c
 const store::Credential* Directory::credential_of_key(Octets public_key) const {
     const CredentialPtr* found = keys_.find(as_text(public_key));
     return found ? found->get() : nullptr;
+}
+
+const store::Credential* Directory::credential_of_ssh_key(const SshPublicKey& key) const {
+    if (const CredentialPtr* found = keys_.find(key.fingerprint())) return found->get();
+    const auto own = ed25519_of(key);
+    return own ? credential_of_key(*own) : nullptr;
 }
 
 const std::vector<RouteNotice>& Directory::notices(std::string_view agent_id) const {

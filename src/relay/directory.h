@@ -14,6 +14,7 @@
 #include "relay/revoked.h"
 #include "store/records.h"
 #include "wire/control_message.h"
+#include "wire/ssh_public_key.h"
 
 namespace sallyport::relay {
 
@@ -39,6 +40,8 @@ public:
     const store::Agent* agent(std::string_view agent_id) const;
     const store::Credential* credential(std::string_view credential_id) const;
     const store::Credential* credential_of_key(Octets public_key) const;
+    // Of an SSH client: an SSH key's, else that of the agent whose own key this is.
+    const store::Credential* credential_of_ssh_key(const SshPublicKey& key) const;
 
     const std::shared_ptr<const RouteTable>& routes() const { return routes_; }
     // The enabled routes of an agent as it is told them: public URL and target.
@@ -65,7 +68,7 @@ private:
     PublicPort port_;
     SharedMap<Known> agents_;
     SharedMap<CredentialPtr> credentials_;  // by id
-    SharedMap<CredentialPtr> keys_;         // by public key
+    SharedMap<CredentialPtr> keys_;         // by public key, SSH keys by fingerprint
     std::shared_ptr<const RouteTable> routes_;
 };
 using DirectoryPtr = std::shared_ptr<const Directory>;

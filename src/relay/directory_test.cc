@@ -30,6 +30,20 @@ TEST(Directory, FindsAgentsAndCredentials) {
     EXPECT_FALSE(directory.credential("c3"));
 }
 
+TEST(Directory, FindsSshKeysByFingerprintAndAgentsOwnKeys) {
+    const SshPublicKey own = ssh_key_of_ed25519({std::byte{7}}), other = ssh_key_of_ed25519({std::byte{8}});
+    store::Snapshot with_key = snapshot();
+    store::Credential credential{.id = {"c4"}, .agent = {"a2"}, .kind = store::CredentialKind::ssh_key};
+    credential.ssh_key = store::SshKey{other.fingerprint(), other.text()};
+    with_key.credentials.push_back(credential);
+    Directory directory(with_key, {});
+    EXPECT_EQ(directory.credential_of_ssh_key(own)->id.text, "c1");
+    EXPECT_EQ(directory.credential_of_ssh_key(other)->id.text, "c4");
+    EXPECT_FALSE(directory.credential_of_ssh_key(ssh_key_of_ed25519({std::byte{9}})));
+    directory.replace({"a2"}, {});
+    EXPECT_FALSE(directory.credential_of_ssh_key(other));
+}
+
 TEST(Directory, TellsAgentsTheirEnabledRoutesWithThePublicPort) {
     const Directory directory(snapshot(), {8443});
     const std::vector<RouteNotice> expected{{"https://home.example.org:8443/", "homeassistant"},

@@ -69,6 +69,21 @@ const std::string_view kOpenApiDocument = R"json({
         "responses": {"200": {"description": "the new credential", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentWithSecret"}}}},
           "404": {"$ref": "#/components/responses/Error"}}}
     },
+    "/agents/{name}/keys": {
+      "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "post": {"operationId": "addKeys", "summary": "Enrols further SSH keys; the agent's other credentials stay. Those in front of one that is refused are enrolled",
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": ["ssh_keys"], "additionalProperties": false,
+          "properties": {"ssh_keys": {"$ref": "#/components/schemas/SshKeys"}}}}}},
+        "responses": {"200": {"description": "the agent", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}, "409": {"$ref": "#/components/responses/Error"}, "422": {"$ref": "#/components/responses/Error"}}}
+    },
+    "/agents/{name}/credentials/{id}": {
+      "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}},
+        {"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "delete": {"operationId": "revokeCredential", "summary": "Revokes one credential of the agent; a tunnel that stands on it is cut",
+        "responses": {"200": {"description": "the agent", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgentAnswer"}}}},
+          "404": {"$ref": "#/components/responses/Error"}}}
+    },
     "/agents/{name}/takeover": {
       "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
       "post": {"operationId": "takeOverAgent", "summary": "Decides for the process that was refused (refused_newcomer of the tunnel): its next attempt takes the place of the connected one",
@@ -149,7 +164,9 @@ const std::string_view kOpenApiDocument = R"json({
         "targets": {"type": "array", "maxItems": 16, "items": {"$ref": "#/components/schemas/Target"}, "description": "proposed to the agent by the enrolment code; the first is where the routes lead"},
         "credential": {"$ref": "#/components/schemas/CredentialKind"},
         "public_key": {"type": "string", "description": "the agent's Ed25519 key, as it prints it: enrolled at once, no code is issued"},
+        "ssh_keys": {"$ref": "#/components/schemas/SshKeys"},
         "concurrency_limit": {"type": "integer", "minimum": 1, "maximum": 1000000}}},
+      "SshKeys": {"type": "array", "items": {"type": "string"}, "description": "lines of authorized_keys: enrolled at once, no code is issued. Ed25519, ECDSA, RSA of 3072 bits and more, sk-*; from=, permitlisten= and expiry-time= hold, what can't be honoured is refused"},
       "Agent": {"type": "object", "properties": {
         "id": {"type": "string"}, "name": {"type": "string"}, "enabled": {"type": "boolean"}, "online": {"type": "boolean"},
         "created_at": {"type": "string", "format": "date-time"}, "last_seen_at": {"type": ["string", "null"], "format": "date-time"},
@@ -170,7 +187,8 @@ const std::string_view kOpenApiDocument = R"json({
         "peer": {"type": "string"}, "first_refused_at": {"type": "string", "format": "date-time"}, "last_refused_at": {"type": "string", "format": "date-time"},
         "attempts": {"type": "integer"}, "takes_over": {"type": "boolean", "description": "the owner has decided for it"}}},
       "Credential": {"type": "object", "properties": {
-        "id": {"type": "string"}, "kind": {"enum": ["ed25519", "enrolment", "token", "device"]}, "public_key": {"type": ["string", "null"]},
+        "id": {"type": "string"}, "kind": {"enum": ["ed25519", "enrolment", "token", "device", "ssh_key"]}, "public_key": {"type": ["string", "null"]},
+        "fingerprint": {"type": ["string", "null"], "description": "SHA256:…, of ssh_key and ed25519"}, "ssh_key": {"type": ["string", "null"], "description": "its line of authorized_keys"},
         "created_at": {"type": "string"}, "expires_at": {"type": ["string", "null"]}, "used_at": {"type": ["string", "null"]}, "revoked": {"type": "boolean"},
         "retires_at": {"type": ["string", "null"], "format": "date-time", "description": "replaced by a newer one; works until then"}}},
       "AgentAnswer": {"type": "object", "required": ["agent"], "properties": {"agent": {"$ref": "#/components/schemas/Agent"}}},

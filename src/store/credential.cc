@@ -41,6 +41,7 @@ std::string_view name_of(CredentialKind kind) {
         case CredentialKind::token: return "token";
         case CredentialKind::device: return "device";
         case CredentialKind::enrolment: return "enrolment";
+        case CredentialKind::ssh_key: return "ssh_key";
     }
     return "unknown";
 }

@@ -27,6 +27,6 @@ struct ApiKey {
 // Errc::unauthorized for anything that format_api_key cannot have written.
 Result<ApiKey> parse_api_key(std::string_view api_key);
 
-std::string_view name_of(CredentialKind kind);  // "ed25519", "token", "device", "enrolment"
+std::string_view name_of(CredentialKind kind);  // "ed25519", "token", "device", "enrolment", "ssh_key"
 
 }  // namespace sallyport::store

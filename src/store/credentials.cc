@@ -30,6 +30,15 @@ Result<> may_enrol(soci::session& sql, const AgentKey& key) {
     return fail(Errc::conflict, "this key is enrolled already");
 }
 
+Result<> may_enrol(soci::session& sql, const SshKey& key, const std::optional<AgentKey>& same) {
+    if (same)
+        if (auto allowed = may_enrol(sql, *same); !allowed) return allowed;
+    const auto known = select_credentials(sql, "where ssh_fingerprint = :value", key.fingerprint);
+    if (known.empty()) return {};
+    if (known.front().revoked) return fail(Errc::refused, "this key was revoked; make a new one");
+    return fail(Errc::conflict, "this key is enrolled already");
+}
+
 Credential insert_key(soci::session& sql, const AgentId& agent, const AgentKey& key, WallTime now) {
     Credential credential{.id = {new_id()}, .agent = agent, .kind = CredentialKind::ed25519, .public_key = key, .created_at = now};
     insert_credential(sql, credential);
@@ -81,7 +90,7 @@ Result<AgentId> check_shared_secret(soci::session& sql, const CredentialId& id, 
 }  // namespace
 
 Result<IssuedCredential> issue(soci::session& sql, const Agent& agent, CredentialKind kind, const Author& author) {
-    if (kind == CredentialKind::ed25519) return fail(Errc::invalid_argument, "the agent makes its key itself");
+    if (kind == CredentialKind::ed25519 || kind == CredentialKind::ssh_key) return fail(Errc::invalid_argument, "the agent makes its key itself");
     IssuedCredential issued;
     issued.secret = Secret(random_token(kSecretOctets));
     issued.credential = {.id = {new_id()},
@@ -142,6 +151,30 @@ Result<Credential> Store::enrol_key(std::string_view agent, const AgentKey& key,
         Credential credential = insert_key(sql, found->id, key, author.at);
         write_audit(sql, author, "credential.enrol", agent, describe(credential));
         return credential;
+    });
+}
+
+Result<Credential> Store::enrol_ssh_key(std::string_view agent, const SshKey& key, const std::optional<AgentKey>& same, const Author& author) {
+    if (key.fingerprint.empty() || key.fingerprint.size() > 64) return fail(Errc::invalid_argument, "no fingerprint");
+    if (key.line.size() > kMaxSshKeyLine) return fail(Errc::too_large, "the line of this SSH key is too long");
+    return database_->transact([&](soci::session& sql) -> Result<Credential> {
+        const auto found = get_agent(sql, agent);
+        if (!found) return std::unexpected(found.error());
+        if (auto allowed = may_enrol(sql, key, same); !allowed) return std::unexpected(allowed.error());
+        const auto held = select_credentials(sql, "where agent_id = :value and kind = 'ssh_key' and revoked = 0", found->id.text);
+        if (held.size() >= kMaxSshKeys) return fail(Errc::too_large, "an agent has at most " + std::to_string(kMaxSshKeys) + " SSH keys");
+        Credential credential{.id = {new_id()}, .agent = found->id, .kind = CredentialKind::ssh_key, .ssh_key = key, .created_at = author.at};
+        insert_credential(sql, credential);
+        write_audit(sql, author, "credential.enrol", agent, describe(credential) + " " + key.fingerprint);
+        return credential;
+    });
+}
+
+Result<bool> Store::has_ssh_keys() {
+    return database_->transact([&](soci::session& sql) -> Result<bool> {
+        int count = 0;
+        sql << "select count(*) from credentials where kind = 'ssh_key' and revoked = 0", soci::into(count);
+        return count > 0;
     });
 }
 

@@ -91,12 +91,20 @@ constexpr std::string_view kTcpRoutes[] = {
 // What a route does beyond leading somewhere, as one JSON object that only the edge understands: a further setting is no new column.
 constexpr std::string_view kRoutePolicies[] = {"alter table routes add column policy text not null default '{}'"};
 
+// The fingerprint is unique over revoked rows too, like public_key.
+constexpr std::string_view kSshKeys[] = {
+    "alter table credentials add column ssh_fingerprint varchar(64)",
+    "alter table credentials add column ssh_line text",
+    "create unique index credentials_by_ssh_fingerprint on credentials (ssh_fingerprint)",
+};
+
 // In the order they are applied; only ever added to.
 constexpr std::array kMigrations{
     Migration{"first tables", kFirstTables},
     Migration{"health paths, retiring credentials", kHealthAndOverlap},
     Migration{"TCP routes", kTcpRoutes},
     Migration{"route policies", kRoutePolicies},
+    Migration{"SSH keys", kSshKeys},
 };
 
 Result<> apply(Database& database, int version, const Migration& migration, WallTime now) {

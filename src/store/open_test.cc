@@ -71,6 +71,9 @@ TEST(OpenStore, BringsTheTablesOfAnOlderReleaseUpToDate) {
         sql << "alter table routes drop column policy";
         sql << "alter table routes drop column health_path";
         sql << "alter table credentials drop column retires_at";
+        sql << "drop index credentials_by_ssh_fingerprint";
+        sql << "alter table credentials drop column ssh_fingerprint";
+        sql << "alter table credentials drop column ssh_line";
         sql << "drop table tcp_routes";
         sql << "delete from migrations where version > 1";
     }

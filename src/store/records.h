@@ -53,6 +53,14 @@ enum class CredentialKind {
     token,      // api_key: "<credential id>.<secret>"
     device,     // device_id (the credential id) and secret
     enrolment,  // one-time secret that trades for an ed25519 credential
+    ssh_key,    // of an SSH client, proved by publickey authentication (RFC 4252 7)
+};
+
+// An SSH public key. The store compares fingerprints and doesn't look into the line.
+struct SshKey {
+    std::string fingerprint{};  // "SHA256:…"; unique, revoked ones included
+    std::string line{};         // of authorized_keys: options, key, comment
+    friend bool operator==(const SshKey&, const SshKey&) = default;
 };
 
 struct Credential {
@@ -60,6 +68,7 @@ struct Credential {
     AgentId agent{};
     CredentialKind kind = CredentialKind::ed25519;
     std::optional<AgentKey> public_key{};      // ed25519 only
+    std::optional<SshKey> ssh_key{};           // ssh_key only
     std::string secret_hash{};                 // all other kinds: hex SHA-256 of the secret
     WallTime created_at{};
     std::optional<WallTime> expires_at{};      // enrolment only

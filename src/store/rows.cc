@@ -53,7 +53,7 @@ std::optional<AgentKey> to_key(const Nullable<std::string>& column) {
 }
 
 CredentialKind to_kind(std::string_view text) {
-    for (const auto kind : {CredentialKind::ed25519, CredentialKind::token, CredentialKind::device, CredentialKind::enrolment})
+    for (const auto kind : {CredentialKind::ed25519, CredentialKind::token, CredentialKind::device, CredentialKind::enrolment, CredentialKind::ssh_key})
         if (name_of(kind) == text) return kind;
     throw DamagedRow("credentials: unknown kind");
 }
@@ -137,7 +137,7 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
     std::string kind;
     long long created_at = 0;
     int revoked = 0;
-    Nullable<std::string> public_key, secret_hash, bound_key;
+    Nullable<std::string> public_key, secret_hash, bound_key, ssh_fingerprint, ssh_line;
     Nullable<long long> expires_at, used_at, retires_at;
     soci::statement statement(sql);
     statement.exchange(soci::into(credential.id.text));
@@ -151,8 +151,10 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
     statement.exchange(soci::into(bound_key.value, bound_key.state));
     statement.exchange(soci::into(retires_at.value, retires_at.state));
     statement.exchange(soci::into(revoked));
+    statement.exchange(soci::into(ssh_fingerprint.value, ssh_fingerprint.state));
+    statement.exchange(soci::into(ssh_line.value, ssh_line.state));
     const std::string query =
-        "select id, agent_id, kind, public_key, secret_hash, created_at, expires_at, used_at, bound_key, retires_at, revoked from credentials " +
+        "select id, agent_id, kind, public_key, secret_hash, created_at, expires_at, used_at, bound_key, retires_at, revoked, ssh_fingerprint, ssh_line from credentials " +
         std::string(condition);
     for_each_row(statement, query, value, [&] {
         credential.kind = to_kind(kind);
@@ -164,6 +166,8 @@ std::vector<Credential> select_credentials(soci::session& sql, std::string_view 
         credential.bound_key = to_key(bound_key);
         credential.retires_at = to_time(retires_at);
         credential.revoked = revoked != 0;
+        credential.ssh_key.reset();
+        if (ssh_fingerprint.has_value()) credential.ssh_key = SshKey{ssh_fingerprint.value, ssh_line.value};
         found.push_back(credential);
     });
     return found;
@@ -236,11 +240,13 @@ void insert_credential(soci::session& sql, const Credential& credential) {
     Nullable<std::string> public_key(to_text(credential.public_key));
     Nullable<std::string> secret_hash(credential.secret_hash.empty() ? std::nullopt : std::optional(credential.secret_hash));
     Nullable<long long> expires_at(to_seconds(credential.expires_at));
-    sql << "insert into credentials (id, agent_id, kind, public_key, secret_hash, created_at, expires_at, revoked)"
-           " values (:id, :agent, :kind, :key, :hash, :created_at, :expires_at, 0)",
+    Nullable<std::string> ssh_fingerprint(credential.ssh_key ? std::optional(credential.ssh_key->fingerprint) : std::nullopt);
+    Nullable<std::string> ssh_line(credential.ssh_key ? std::optional(credential.ssh_key->line) : std::nullopt);
+    sql << "insert into credentials (id, agent_id, kind, public_key, secret_hash, created_at, expires_at, revoked, ssh_fingerprint, ssh_line)"
+           " values (:id, :agent, :kind, :key, :hash, :created_at, :expires_at, 0, :fingerprint, :line)",
         soci::use(credential.id.text), soci::use(credential.agent.text), soci::use(kind),
         soci::use(public_key.value, public_key.state), soci::use(secret_hash.value, secret_hash.state), soci::use(created_at),
-        soci::use(expires_at.value, expires_at.state);
+        soci::use(expires_at.value, expires_at.state), soci::use(ssh_fingerprint.value, ssh_fingerprint.state), soci::use(ssh_line.value, ssh_line.state);
 }
 
 void update_credential(soci::session& sql, const Credential& credential) {

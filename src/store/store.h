@@ -29,6 +29,8 @@ class Database;
 inline constexpr std::chrono::hours kEnrolmentLifetime{24};
 inline constexpr std::chrono::hours kLongestOverlap{30 * 24};  // of old and new credential
 inline constexpr std::size_t kMaxAuditEntries = 10'000;
+inline constexpr std::size_t kMaxSshKeyLine = 16 * 1024;
+inline constexpr std::size_t kMaxSshKeys = 64;  // of one agent, without revoked ones; arbitrary
 inline constexpr std::size_t kMaxRoutePolicy = 64 * 1024;
 inline constexpr std::string_view kDatabaseName = "relay.db";  // in the state folder
 
@@ -135,6 +137,12 @@ public:
     Result<std::vector<Credential>> list_retiring();  // not revoked yet, but with a time for it; soonest first
     Result<IssuedCredential> issue_credential(std::string_view agent, CredentialKind kind, const Author& author);
     Result<Credential> enrol_key(std::string_view agent, const AgentKey& key, const Author& author);  // pasted by the owner
+    // `same`: the octets of an Ed25519 key, which may be known as an agent's own.
+    //   conflict  it is enrolled already (an agent's own key serves SSH, too)
+    //   refused   it was revoked
+    //   too_large the agent has kMaxSshKeys, or the line is longer than kMaxSshKeyLine
+    Result<Credential> enrol_ssh_key(std::string_view agent, const SshKey& key, const std::optional<AgentKey>& same, const Author& author);
+    Result<bool> has_ssh_keys();  // any that isn't revoked, of any agent
     Result<> revoke_credential(const CredentialId& id, const Author& author);
 
     // Trades a one-time secret for an enrolled key: binds the code to the first key and enrols that key, in one

@@ -215,6 +215,29 @@ TEST_F(StoreTest, RotatesWithAnOverlapThatOutlivesAReopening) {
     EXPECT_FAILS(store->redeem_enrolment(unused.issued.credential.id, unused.issued.secret.reveal(), key_of(2), kNoon), Errc::refused, "revoked");
 }
 
+TEST_F(StoreTest, AnSshKeyIsOneAgentsAndNeverComesBack) {
+    const auto home = add("home"), barn = add("barn");
+    const SshKey key{"SHA256:one", "restrict,port-forwarding ssh-ed25519 AAAA anna"};
+    EXPECT_EQ(store->has_ssh_keys().value(), false);
+    const auto enrolled = store->enrol_ssh_key("home", key, key_of(5), kOwner);
+    EXPECT_OK(enrolled);
+    EXPECT_EQ(store->has_ssh_keys().value(), true);
+    EXPECT_FAILS(store->enrol_ssh_key("barn", key, std::nullopt, kOwner), Errc::conflict, "enrolled already");
+    EXPECT_OK(store->enrol_key("barn", key_of(6), kOwner));
+    EXPECT_FAILS(store->enrol_ssh_key("home", {"SHA256:two", "x"}, key_of(6), kOwner), Errc::conflict, "enrolled already");
+    EXPECT_FAILS(store->enrol_ssh_key("nobody", {"SHA256:two", "x"}, std::nullopt, kOwner), Errc::not_found, "");
+    EXPECT_FAILS(store->enrol_ssh_key("home", {"SHA256:two", std::string(kMaxSshKeyLine + 1, 'x')}, std::nullopt, kOwner), Errc::too_large, "too long");
+    reopen();
+    const auto known = store->load_snapshot(home.agent.id)->credentials;
+    ASSERT_THAT(known, SizeIs(2));
+    EXPECT_EQ(known[known[0].kind == CredentialKind::ssh_key ? 0 : 1].ssh_key, key);
+    EXPECT_OK(store->revoke_credential(enrolled->id, kOwner));
+    EXPECT_EQ(store->has_ssh_keys().value(), false);
+    EXPECT_FAILS(store->enrol_ssh_key("home", key, std::nullopt, kOwner), Errc::refused, "was revoked");
+    for (std::size_t i = 0; i < kMaxSshKeys; ++i) EXPECT_OK(store->enrol_ssh_key("barn", {"SHA256:" + std::to_string(i), "x"}, std::nullopt, kOwner));
+    EXPECT_FAILS(store->enrol_ssh_key("barn", {"SHA256:more", "x"}, std::nullopt, kOwner), Errc::too_large, "at most 64");
+}
+
 TEST_F(StoreTest, ADisabledAgentProvesNothing) {
     const auto home = add("home"), token = add("token", CredentialKind::token);
     EXPECT_OK(store->enrol_key("home", key_of(3), kOwner));
