@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "agent/home_assistant_answers.h"
+#include "wire/home_assistant_answers.h"
 #include "agent/http_get.h"
 
 namespace sallyport {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/home_assistant_answers.h"
+#include "wire/home_assistant_answers.h"
 
 namespace sallyport {
 namespace {

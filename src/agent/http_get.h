@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "agent/http_answer_reader.h"
+#include "wire/http_answer_reader.h"
 #include "agent/origin_dialler.h"
 
 namespace sallyport {

@@ -1,4 +1,4 @@
-#include "agent/home_assistant_answers.h"
+#include "wire/home_assistant_answers.h"
 
 #include <gtest/gtest.h>
 

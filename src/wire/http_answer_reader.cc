@@ -1,4 +1,4 @@
-#include "agent/http_answer_reader.h"
+#include "wire/http_answer_reader.h"
 
 #include <algorithm>
 

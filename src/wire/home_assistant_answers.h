@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/http_answer_reader.h"
 #include "wire/control_message.h"
+#include "wire/http_answer_reader.h"
 
 namespace sallyport {
 
