@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "gateway/mosh_server_start.h"
+#include "gateway/process_reaper.h"
 #include "gateway/terminal_engine.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
@@ -22,6 +23,8 @@ struct MoshSettings {
     MoshPrediction prediction = MoshPrediction::adaptive;
     bool predict_overwrite = false;
     std::chrono::milliseconds contact_timeout{6'000};  // without any answer by then: TerminalEnd::no_contact
+    bool repeat = true;                                // see DatagramLink
+    std::chrono::seconds refused_after{20};            // ICMP "port unreachable" for so long: mosh-server is gone
 };
 
 struct MoshStart {
@@ -31,6 +34,7 @@ struct MoshStart {
     std::string term;        // of the user's terminal; decides which escape sequences mosh-client may use
 };
 
-std::unique_ptr<TerminalEngine> make_mosh_engine(Loop& loop, const MoshSettings& settings, MoshStart start);
+// The reaper outlives the engine. A mosh-client that can't be started is told by on_terminal_end, at the end of the turn.
+std::unique_ptr<TerminalEngine> make_mosh_engine(Loop& loop, ProcessReaper& reaper, const MoshSettings& settings, MoshStart start);
 
 }  // namespace sallyport::gateway

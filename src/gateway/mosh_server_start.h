@@ -56,6 +56,7 @@ public:
 
 private:
     void take_line(std::string_view line);
+    void wipe_line();
     std::string line_;
     std::size_t octets_ = 0;
     bool too_long_ = false;

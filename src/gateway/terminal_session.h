@@ -45,7 +45,7 @@ protected:
     ~SessionClient() = default;
 };
 
-class TerminalSession : TerminalEngine::Owner {
+class TerminalSession final : TerminalEngine::Owner {
 public:
     struct Settings {
         std::chrono::seconds detach_timeout{3'600};  // 0: ends when its client goes
