@@ -33,13 +33,12 @@ std::vector<AgentView::Target> convert(const std::vector<TargetReport>& reports)
 
 }  // namespace
 
-AgentLink::AgentLink(Loop& loop, Log& log, ProvenAgent agent, TransportPtr transport, std::string received,
-                     const TunnelSettings& settings, Owner& owner)
+AgentLink::AgentLink(Loop& loop, Log& log, ProvenAgent agent, MakeTunnel make_tunnel, Owner& owner)
     : log_(log),
       agent_(std::move(agent)),
       owner_(owner),
       hello_deadline_(loop, [this] { tunnel_->close({Errc::timeout, "the agent said no hello"}); }),
-      tunnel_(Tunnel::make(loop, TunnelRole::relay, std::move(transport), std::move(received), settings, *this)) {
+      tunnel_(make_tunnel(*this)) {
     hello_deadline_.start(kHelloDeadline);
 }
 

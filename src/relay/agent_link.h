@@ -6,6 +6,7 @@
 // tells it its public URLs, and each change of them.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ struct ProvenAgent {
     std::string session_id;     // public name of the session, random
 };
 
+// Makes the tunnel over a connection that has been let in; called once, on the agent's owner loop.
+using MakeTunnel = std::move_only_function<std::unique_ptr<Tunnel>(Tunnel::Owner& owner)>;
+
 class AgentLink final : private Tunnel::Owner {
 public:
     class Owner {
@@ -42,9 +46,7 @@ public:
         ~Owner() = default;
     };
 
-    // `received`: octets that came behind the opening handshake.
-    AgentLink(Loop& loop, Log& log, ProvenAgent agent, TransportPtr transport, std::string received,
-              const TunnelSettings& settings, Owner& owner);
+    AgentLink(Loop& loop, Log& log, ProvenAgent agent, MakeTunnel make_tunnel, Owner& owner);
 
     // Over another connection, whose opening handshake is done. Whoever proved a credential of the agent gets here; from now on
     // the link stands and falls with that one.

@@ -35,9 +35,13 @@ SessionRequest SessionRequest::of(const RequestHead& request) {
     return asked;
 }
 
-void Arrival::accept() {
+MakeTunnel Arrival::accept(Loop& loop, const TunnelSettings& settings) {
     agent.session_id = random_token(16);
+    if (client) return [client = std::move(client)](Tunnel::Owner& owner) { return client->begin(owner); };
     answer(agent.session_id, 0);
+    return [&loop, settings, transport = std::move(transport), received = std::move(received)](Tunnel::Owner& owner) mutable {
+        return Tunnel::make(loop, TunnelRole::relay, std::move(transport), std::move(received), settings, owner);
+    };
 }
 
 void Arrival::accept_again(ByteCount held) { answer(session.id, held); }
@@ -51,12 +55,13 @@ void Arrival::answer(std::string_view session_id, ByteCount held) {
     send_head(*transport, head, ConnectionOption::upgrade);
 }
 
-void Arrival::refuse(int status, std::string_view reason) {
+void Arrival::refuse(int status, AdmissionRefusal reason, const std::string& live_peer) {
+    if (client) return client->refuse(reason, live_peer);
     ResponseHead head;
     head.status = status;
     head.reason = reason_phrase(status);
     head.framing = {Framing::Kind::content_length, 0};
-    head.fields.add("Sallyport-Refused", reason);
+    head.fields.add("Sallyport-Refused", name_of(reason));
     if (send_head(*transport, head, ConnectionOption::close)) transport->close();
     else transport->abort();
     transport.reset();

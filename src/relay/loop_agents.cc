@@ -174,10 +174,10 @@ void LoopAgents::admit(Arrival arrival) {
         return take_over(std::move(arrival), link, {Errc::reset, "the agent came back and began anew"});
     if (is_replaced(link.agent().credential_id) && !is_replaced(arrival.agent.credential_id))
         return take_over(std::move(arrival), link, {Errc::end_of_stream, "the agent came with its new credential"});
-    if (!same && refused_.is_preferred(link.agent().agent_id, arrival.transport->peer_address().ip(), loop_.now())) {
+    if (!same && refused_.is_preferred(link.agent().agent_id, arrival.peer(), loop_.now())) {
         log_.warn("tunnel.taken_over", {{"agent", link.agent().name},
                                         {"from", link.peer()},
-                                        {"by", arrival.transport->peer_address().ip()}});
+                                        {"by", arrival.peer()}});
         return take_over(std::move(arrival), link, {Errc::refused, "the relay's owner decided for another process with this credential"});
     }
     // An attempt that came late: another one, sent with more octets received, has won already.
@@ -187,7 +187,7 @@ void LoopAgents::admit(Arrival arrival) {
 
 // At once, even while the old connection looks alive: who knows the session and proves the credential is the agent itself.
 void LoopAgents::resume(Arrival arrival, AgentLink& link) {
-    const std::string from = arrival.transport->peer_address().ip();
+    const std::string from = arrival.peer();
     arrival.accept_again(link.tunnel().freeze());
     link.resume(std::move(arrival.agent.credential_id), std::move(arrival.transport), std::move(arrival.received),
                 arrival.session.received);
@@ -201,8 +201,9 @@ void LoopAgents::refuse(Arrival& arrival, int status, AdmissionRefusal reason) {
     counters_.count(reason);
     log_.info("tunnel.refused", {{"agent", arrival.agent.name},
                                  {"reason", name_of(reason)},
-                                 {"peer", arrival.transport->peer_address().ip()}});
-    arrival.refuse(status, name_of(reason));
+                                 {"peer", arrival.peer()}});
+    const auto live = links_.find(arrival.agent.agent_id);
+    arrival.refuse(status, reason, live == links_.end() ? "" : live->second->peer());
 }
 
 void LoopAgents::show_view(Arrival& arrival) {
@@ -211,7 +212,7 @@ void LoopAgents::show_view(Arrival& arrival) {
     view.agent = arrival.agent.name;
     view.relay_version = kVersion;
     view.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(WallClock::now().time_since_epoch()).count();
-    view.peer = arrival.transport->peer_address().ip();
+    view.peer = arrival.peer();
     view.routes = directory_->notices(id);
     if (const auto link = links_.find(id); link != links_.end() && link->second->view()) {
         const AgentLink& live = *link->second;
@@ -229,11 +230,10 @@ void LoopAgents::show_view(Arrival& arrival) {
 }
 
 void LoopAgents::begin_link(Arrival arrival) {
-    arrival.accept();
+    MakeTunnel make_tunnel = arrival.accept(loop_, settings_);
     ++agents_.link_count_;
     const std::string id = arrival.agent.agent_id;
-    links_[id] = std::make_unique<AgentLink>(loop_, log_, std::move(arrival.agent), std::move(arrival.transport),
-                                             std::move(arrival.received), settings_, static_cast<AgentLink::Owner&>(*this));
+    links_[id] = std::make_unique<AgentLink>(loop_, log_, std::move(arrival.agent), std::move(make_tunnel), static_cast<AgentLink::Owner&>(*this));
 }
 
 // A newcomer waits while the live tunnel is asked for a sign of life. A later one steps into its place: an agent that dials
@@ -272,8 +272,8 @@ void LoopAgents::look_at(Newcomer& newcomer) {
     } else if (live.tunnel().heard_at() > newcomer.asked_at) {
         log_.warn("tunnel.duplicate", {{"agent", live.agent().name},
                                        {"connected_from", live.peer()},
-                                       {"refused_from", newcomer.arrival.transport->peer_address().ip()}});
-        refused_.note(id, newcomer.arrival.transport->peer_address().ip(), loop_.now());
+                                       {"refused_from", newcomer.arrival.peer()}});
+        refused_.note(id, newcomer.arrival.peer(), loop_.now());
         refuse(newcomer.arrival, 409, AdmissionRefusal::duplicate_live);
         loop_.dispose(std::move(newcomers_.extract(id).mapped()));
     } else if (Clock::now() - newcomer.asked_at >= kTakeoverPatience) {

@@ -88,7 +88,7 @@ public:
         };
         if (auto submitted = door_.store_.submit(std::move(job)); !submitted) {
             door_.here_.counters().count(AdmissionRefusal::overload);
-            arrival->refuse(503, name_of(AdmissionRefusal::overload));
+            arrival->refuse(503, AdmissionRefusal::overload);
         }
     }
 
@@ -178,7 +178,7 @@ void Door::on_redeemed(Arrival& arrival, const store::AgentKey& key, const Resul
         here_.log().info("tunnel.refused", {{"agent", arrival.agent.name},
                                             {"reason", name_of(reason)},
                                             {"peer", arrival.transport->peer_address().ip()}});
-        arrival.refuse(status_of(reason), name_of(reason));
+        arrival.refuse(status_of(reason), reason);
         return;
     }
     here_.log().info("agent.enrolled", {{"agent", arrival.agent.name}, {"peer", arrival.transport->peer_address().ip()}});
