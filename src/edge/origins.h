@@ -23,6 +23,8 @@ struct AgentView {
         bool trusted_networks = false;  // its login page lets some addresses in without a password
         bool home_assistant = false;
         bool probed = true;  // else the agent hasn't found out yet; opening a stream makes it look, and answers once it has
+        std::string route{};  // id of the only route it serves (an SSH client, which knows no names of targets); empty: every one
+        bool serves(std::string_view target, std::string_view route_id) const { return name == target && (route.empty() || route == route_id); }
     };
     std::string name;
     // Its connection is lost and its session may still be resumed: streams go on waiting, new requests wait for
@@ -31,6 +33,12 @@ struct AgentView {
     unsigned concurrency_limit = 100;
     std::chrono::milliseconds request_timeout{30'000};
     std::vector<Target> targets;
+    // Whether two routes with one target may lead to two services.
+    bool keeps_routes_apart() const {
+        for (const Target& target : targets)
+            if (!target.route.empty()) return true;
+        return false;
+    }
 };
 
 class Origins {

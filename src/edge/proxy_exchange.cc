@@ -255,8 +255,14 @@ void ProxyExchange::on_permit(Result<std::unique_ptr<Origins::Permit>> permit) {
 
 const AgentView::Target* ProxyExchange::target() const {
     for (const AgentView::Target& known : agent_->targets)
-        if (known.name == route_->target) return &known;
+        if (known.serves(route_->target, route_->id)) return &known;
     return nullptr;
+}
+
+// What a kept stream leads to. Of an SSH client two routes with one target may be two services.
+std::string ProxyExchange::origin_name() const {
+    const AgentView::Target* known = target();
+    return known && !known->route.empty() ? route_->target + "@" + route_->id : route_->target;
 }
 
 void ProxyExchange::send_request() {
@@ -356,7 +362,7 @@ void ProxyExchange::write_request(ForwardedFields forwarded) {
 
 bool ProxyExchange::use_kept_origin() {
     kept_ = false;
-    origin_ = visitor_.origins().take(route_->agent_id, route_->target, visitor_.named_ip());
+    origin_ = visitor_.origins().take(route_->agent_id, origin_name(), visitor_.named_ip());
     if (!origin_) return false;
     const bool fresh = context_.loop.now() - origin_->idle_since() < kSurelyAlive;
     if (fresh || is_idempotent(visitor_.request().method)) return kept_ = true;
@@ -367,11 +373,12 @@ bool ProxyExchange::use_kept_origin() {
 bool ProxyExchange::open_origin() {
     OpenRequest request;
     request.target = route_->target;
+    request.route = route_->id;
     request.forwarded = format_forwarded({.for_address = visitor_.visitor_ip(),
                                           .for_port = visitor_.named_ip().empty() ? std::optional(visitor_.peer().port()) : std::nullopt,
                                           .proto = std::string(name_of(visitor_.scheme())),
                                           .host = visitor_.request().authority});
-    origin_ = std::make_unique<OriginConnection>(route_->agent_id, route_->target);
+    origin_ = std::make_unique<OriginConnection>(route_->agent_id, origin_name());
     Result<StreamPtr> stream = context_.origins.open(route_->agent_id, request, *origin_);
     if (stream) {
         origin_->attach(std::move(*stream));

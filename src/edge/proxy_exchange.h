@@ -92,6 +92,7 @@ private:
     void let_go();
     void drop_origin();
     const AgentView::Target* target() const;
+    std::string origin_name() const;
 
     EdgeContext& context_;
     VisitorRequest& visitor_;

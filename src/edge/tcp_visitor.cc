@@ -58,7 +58,8 @@ void TcpVisitor::find_agent() {
 void TcpVisitor::open_stream() {
     if (BufferBudget::refuses_new()) return fail(problem::kRelayFull);
     const OpenRequest request{.target = route_->target,
-                              .forwarded = format_forwarded({.for_address = peer_.ip(), .for_port = peer_.port(), .proto = "", .host = ""})};
+                              .forwarded = format_forwarded({.for_address = peer_.ip(), .for_port = peer_.port(), .proto = "", .host = ""}),
+                              .route = route_->id};
     auto stream = context_.origins.open(route_->agent_id, request, pump_.stream_owner());
     if (!stream) return fail(stream.error().code == Errc::no_space ? problem::kTooManyStreams : problem::kAgentOffline, stream.error().detail);
     pump_.take(std::move(*stream));

@@ -21,8 +21,10 @@ constexpr std::size_t kMostBackup = 1_GiB;
 std::optional<std::string> warning_of(const store::Route& route, const LiveAgent& live) {
     if (route.forward_client_ip == store::ForwardClientIp::always) return std::nullopt;
     const auto& targets = live.view->targets;
-    const auto target = std::ranges::find(targets, route.target, &AgentView::Target::name);
-    if (target == targets.end()) return route.hostname + ": the agent has no target named " + route.target;
+    const auto target = std::ranges::find_if(targets, [&](const AgentView::Target& known) { return known.serves(route.target, route.id.text); });
+    if (target == targets.end())
+        return route.hostname + (live.over_ssh ? ": the SSH client that is connected forwards nothing for it: -R " + route.hostname + ":80:localhost:PORT"
+                                               : ": the agent has no target named " + route.target);
     if (!target->home_assistant || target->forwarded_for == AgentView::ForwardedFor::accepted) return std::nullopt;
     if (target->trusted_networks && route.forward_client_ip == store::ForwardClientIp::automatic)
         return route.hostname +

@@ -26,6 +26,7 @@ std::vector<AgentView::Target> convert(const std::vector<TargetReport>& reports)
         target.trusted_networks = report.trusted_networks;
         target.home_assistant = report.home_assistant;
         target.probed = report.probed;
+        target.route = report.route;
         targets.push_back(std::move(target));
     }
     return targets;

@@ -27,6 +27,7 @@ struct HealthProber::Spot {
     Watched& watched;
     std::string target;
     std::string path;
+    std::string only_route{};  // where routes with one target may be several services
     std::string host{};
     std::vector<std::pair<std::string, std::string>> routes{};  // id, label
     RouteHealth health{};
@@ -40,6 +41,7 @@ struct HealthProber::Watched {
     std::string agent_id;
     std::string name{};
     bool online = false;
+    bool routes_apart = false;
     WallTime away_since{};
     TimePoint away_at{};
     std::vector<std::unique_ptr<Spot>> spots{};
@@ -72,10 +74,11 @@ std::vector<std::string> HealthProber::known() const {
 
 // ---- what the loop's agents do
 
-void HealthProber::on_online(const std::string& agent_id, const std::string& name) {
+void HealthProber::on_online(const std::string& agent_id, const std::string& name, bool routes_apart) {
     auto& watched = watched_[agent_id];
     if (!watched) watched = std::make_unique<Watched>(Watched{.agent_id = agent_id});
     watched->name = name;
+    watched->routes_apart = routes_apart;
     if (std::exchange(watched->online, true)) return;
     board_.set_online(agent_id, true);
     online_spots_ += watched->spots.size();
@@ -102,6 +105,14 @@ void HealthProber::on_away(const std::string& agent_id) {
     if (watched.spots.empty()) watched_.erase(found);
 }
 
+void HealthProber::look_at_failing(const std::string& agent_id) {
+    const auto found = watched_.find(agent_id);
+    if (found == watched_.end() || !found->second->online || interval_ == 0ms) return;
+    for (const auto& spot : found->second->spots)
+        if (!spot->probe && spot->health.state != RouteHealth::State::healthy) schedule(*spot, loop_.now());
+    arm();
+}
+
 void HealthProber::follow(const std::string& agent_id, const std::vector<HealthCheck>& checks) {
     const auto found = watched_.find(agent_id);
     if (found == watched_.end()) return;
@@ -112,14 +123,16 @@ void HealthProber::follow(const std::string& agent_id, const std::vector<HealthC
     for (const auto& spot : before)
         for (const auto& [id, label] : std::exchange(spot->routes, {})) gone.push_back(id);
     for (const HealthCheck& check : checks) {
-        const auto same = [&](const std::unique_ptr<Spot>& spot) { return spot && spot->target == check.target && spot->path == check.path; };
+        const auto same = [&](const std::unique_ptr<Spot>& spot) {
+            return spot && spot->target == check.target && spot->path == check.path && spot->only_route == (watched.routes_apart ? check.route_id : "");
+        };
         auto place = std::ranges::find_if(watched.spots, same);
         if (place == watched.spots.end()) {
             const auto kept = std::ranges::find_if(before, same);
             if (kept != before.end()) {
                 watched.spots.push_back(std::move(*kept));
             } else {
-                watched.spots.push_back(std::make_unique<Spot>(Spot{watched, check.target, check.path}));
+                watched.spots.push_back(std::make_unique<Spot>(Spot{watched, check.target, check.path, watched.routes_apart ? check.route_id : ""}));
                 schedule(*watched.spots.back(), watched.online ? loop_.now() : watched.away_at + kAwayGrace);
             }
             place = std::prev(watched.spots.end());
@@ -220,7 +233,7 @@ std::string HealthProber::request_of(const Spot& spot) const {
 
 void HealthProber::begin_probe(Spot& spot) {
     ++in_flight_;
-    const auto open = [this, &spot](Stream::Owner& owner) { return home_.open(spot.watched.agent_id, {spot.target, {}}, owner); };
+    const auto open = [this, &spot](Stream::Owner& owner) { return home_.open(spot.watched.agent_id, {spot.target, {}, spot.only_route}, owner); };
     spot.probe = std::make_unique<TargetProbe>(loop_, open, request_of(spot), [this, &spot](const TargetProbe::Verdict& verdict) { on_done(spot, verdict); });
 }
 

@@ -39,7 +39,10 @@ public:
     void set_interval(std::chrono::milliseconds interval);
 
     // The agent is connected, or again. What of its routes is to be looked after is known from follow().
-    void on_online(const std::string& agent_id, const std::string& name);
+    // `routes_apart`: two routes with one target may lead to two services (an SSH client).
+    void on_online(const std::string& agent_id, const std::string& name, bool routes_apart = false);
+    // What it serves has changed: what fails is looked at now.
+    void look_at_failing(const std::string& agent_id);
     void on_away(const std::string& agent_id);
     // What the directory has now of an agent that was connected at least once. Nothing: forget it.
     void follow(const std::string& agent_id, const std::vector<HealthCheck>& checks);

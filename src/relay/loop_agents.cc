@@ -292,7 +292,10 @@ void LoopAgents::on_link_view(AgentLink& link) {
     apply_limit(link);
     publish(link);
     inform(link);
-    if (!first) return;
+    if (!first) {
+        if (link.view()->keeps_routes_apart()) prober_.look_at_failing(agent.agent_id);
+        return;
+    }
     if (!drain_reason_.empty()) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(drain_ends_ - Clock::now());
         link.tell_drain(drain_reason_, std::max<std::chrono::milliseconds>(left, 0ms));
@@ -348,7 +351,7 @@ void LoopAgents::on_link_closed(AgentLink& link, const Error& reason) {
 void LoopAgents::watch_health(const AgentLink& link) {
     if (!link.view()) return;
     const std::string& id = link.agent().agent_id;
-    prober_.on_online(id, link.agent().name);
+    prober_.on_online(id, link.agent().name, link.view()->keeps_routes_apart());
     prober_.follow(id, directory_->health_checks(id));
 }
 
@@ -396,6 +399,7 @@ void LoopAgents::append_live(std::string_view agent_name, std::vector<LiveAgent>
                        .requests_in_flight = agents_.gate(id)->in_flight(),
                        .view = link->view(),
                        .session_id = link->agent().session_id,
+                       .over_ssh = link->view()->keeps_routes_apart(),
                        .refused = refused_.find(id, loop_.now())});
     }
 }

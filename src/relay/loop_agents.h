@@ -44,6 +44,7 @@ struct LiveAgent {
     unsigned requests_in_flight;
     std::shared_ptr<const AgentView> view;
     std::string session_id{};                 // public; worth nothing without the credential
+    bool over_ssh = false;                     // a stock SSH client, or an agent that comes like one
     std::optional<RefusedNewcomer> refused{};  // another process with a credential of this agent
 };
 

@@ -55,6 +55,7 @@ using StreamPtr = std::unique_ptr<Stream>;
 struct OpenRequest {
     std::string target;     // name of an entry of the agent's table; `:authority` octet for octet
     std::string forwarded;  // RFC 7239 value that tells the agent about the visitor, may be empty
+    std::string route{};    // id of the route it is for; stays at the relay, where SSH clients are known by it. Empty: any to the target
 };
 
 }  // namespace sallyport

@@ -33,6 +33,7 @@ json::array to_json(const std::vector<TargetReport>& targets) {
                        {"note", bounded(target.note)},
                        {"authority", bounded(target.authority)},
                        {"probed", target.probed}});
+        if (!target.route.empty()) out.back().as_object()["route"] = bounded(target.route);
     }
     return out;
 }
@@ -137,6 +138,7 @@ void read(Reader& in, std::vector<TargetReport>& out) {
         entry.text("note", target.note);
         entry.text("authority", target.authority);
         entry.flag("probed", target.probed);
+        entry.text("route", target.route);
         const auto* name = std::ranges::find(kForwardedForNames, forwarded_for);
         if (name != std::ranges::end(kForwardedForNames))
             target.forwarded_for = static_cast<ForwardedForSupport>(name - std::ranges::begin(kForwardedForNames));

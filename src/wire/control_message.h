@@ -32,6 +32,7 @@ struct TargetReport {
         authority{};  // host:port that the agent dials: Host where a route doesn't preserve the visitor's; may be empty
     // What stands above about X-Forwarded-For was found out; while not, nobody may rely on it. Absent: yes.
     bool probed = true;
+    std::string route{};  // id of the only route that it serves; said by the relay itself for SSH clients, which name no targets
     bool operator==(const TargetReport&) const = default;
 };
 
