@@ -168,6 +168,8 @@ public:
     // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED with an empty text: libssh 0.10 can't say another. OpenSSH prints "open failed:
     // administratively prohibited".
     virtual void refuse() = 0;
+    // Called when the connection is over before an answer; not inside a call.
+    virtual void on_lost(std::function<void(const Error&)> lost) = 0;
 };
 
 }  // namespace sallyport::ssh

@@ -4,7 +4,6 @@
 #pragma once
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "base/secret.h"
 #include "ssh/connection.h"
@@ -24,6 +23,8 @@ struct LoginRefusal {
     bool keyboard_interactive = false;
     std::string banner{};     // SSH_MSG_USERAUTH_BANNER so far; escape before showing
 };
+
+class AgentLogin;
 
 class ClientConnection final : public Connection {
 public:
@@ -69,21 +70,22 @@ public:
 
 private:
     ClientConnection(Loop& loop, Descriptor connected, const ClientSettings& settings, Owner& owner);
-    Progress handshake() override;
+    Handshake shake_hands() override;
     void take_message(Message message) override;
     void after_events() override;
     void tell_closed(const Error& reason) override;
-    void try_login(std::function<int()> attempt);
+    void cut_loan() override;
+    void log_in(std::function<int()> attempt);
+    void look_at_login();
     void login_result(int result);
-    void stop_thread();
 
     Owner* owner_;
-    std::string user_;
+    const std::string user_;
     SshPublicKey host_key_;
     bool host_key_asked_ = false;
     bool trusted_ = false;
     std::function<int()> login_;  // libssh's call, repeated while it says SSH_AUTH_AGAIN
-    std::unique_ptr<class AgentLogin> agent_login_;
+    std::unique_ptr<AgentLogin> agent_login_;
 };
 
 }  // namespace sallyport::ssh

@@ -56,7 +56,7 @@ public:
 
     const SocketAddress& peer_address() const { return peer_; }
     bool authenticated() const { return authenticated_; }
-    std::string_view peer_version() const { return peer_version_; }  // "SSH-2.0-OpenSSH_9.2p1 …", from the peer: escape before showing
+    std::string_view peer_version() const;                           // "SSH-2.0-OpenSSH_9.2p1 …", from the peer: escape before showing
     std::string_view cipher() const;                                 // that we receive by, once there are keys
     // Of the last keepalive, else what TCP measured.
     std::chrono::microseconds round_trip() const;
@@ -64,96 +64,115 @@ public:
     ByteCount octets_in() const;                                     // of the socket, encrypted
     ByteCount octets_out() const;
     std::size_t open_channels() const { return channels_.size(); }
+    ByteCount unread() const { return unread_; }  // in libssh, for slow readers
     // Asks for a sign of life now (one keepalive@openssh.com, unless one is under way).
     void ping();
 
 protected:
-    // `descriptor` is the connection's socket; libssh works on a duplicate, so that closing it by itself does no harm here.
-    Connection(Loop& loop, Descriptor descriptor, const ConnectionSettings& settings);
+    enum class Side { server, client };
+    // `descriptor` is the connection's socket; libssh works on a duplicate of it, so that its closing that one by itself does no harm.
+    Connection(Loop& loop, Side side, Descriptor descriptor, const ConnectionSettings& settings);
 
-    enum class Progress { more, done };  // key exchange
-    virtual Progress handshake() = 0;              // after each event until it is done
+    enum class Handshake { under_way, done, failed };
+    virtual Handshake shake_hands() = 0;               // moves the key exchange on, after each event until it is done
     virtual void take_message(Message message) = 0;
-    virtual void after_events() = 0;               // what waits for an answer of the peer
+    virtual void after_events() = 0;                   // looks at what waits for the peer
     virtual void tell_closed(const Error& reason) = 0;
 
-    bool usable() const;                           // neither closing nor over
-    void set_session(Session session);             // libssh's descriptor is a duplicate of ours
-    int duplicate_descriptor();                    // for libssh; it closes it
-    void begin();                                  // once the session is set: watches and times
-    void authenticated_now();
-    void settle_soon();                            // after each libssh call from outside
+    Result<int> duplicate_descriptor() const;          // for libssh, which closes it
+    void begin(Session session);                       // the session has the duplicate
+    void login_done();
+    bool usable() const { return !closing_ && !over_; }
+    ssh_session session() const { return session_.get(); }
+
     Result<> room_for_channel() const;
-    ChannelPtr adopt(ssh_channel handle, Channel::Owner& owner);  // one that is open
-    // Starts opening; `ask` is libssh's call, made once.
+    // Starts opening by libssh's call.
     Result<ChannelPtr> open_channel(Channel::Owner& owner, const std::function<int(ssh_channel)>& ask);
     std::unique_ptr<IncomingChannel> incoming(Message message, ChannelOpen asked);
     void take_channel_request(Message message);
-    void fail(Error reason);
-    ssh_session session() const { return session_.get(); }
-    Loop& loop() const { return *loop_; }
-    const ConnectionSettings& settings() const { return settings_; }
 
-    // Moving to another loop: gives up what is bound to this one.
-    void leave_loop();
-    void join_loop(Loop& loop);
-
-    // A global request of ours, one at a time (keepalive, tcpip-forward …): `attempt` is libssh's call, repeated until it isn't SSH_AGAIN.
+    // A global request of ours; one at a time is under way. `attempt` is libssh's call, repeated while it says SSH_AGAIN. `done` gets its
+    // last result, SSH_ERROR also when the connection is over.
     struct GlobalRequest {
         std::function<int()> attempt;
         std::function<void(int result)> done;
-        bool started = false;
     };
     void ask_globally(GlobalRequest request);
+
+    void leave_loop();
+    void join_loop(Loop& loop);
+    // Another thread uses the session: nothing here touches it until it is back, and the connection's end waits for that.
+    void lend_session();
+    void take_session_back();
+    virtual void cut_loan() {}  // make the other thread give it back at once
+    void shut_socket();
+    bool shaken_hands() const { return handshake_done_; }
+    // A piece of the connection's work from outside the loop's own calls is done: what it caused is looked at before the turn ends.
+    void settle_soon();
+    Loop& loop() const { return *loop_; }
 
 private:
     friend class ChannelCore;
     friend class IncomingChannelMessage;
-    struct Bound;  // to a loop: watch, timers
+    struct Bound;  // what is bound to a loop: watch, timers
     void on_readable() override;
     void on_writable() override;
-    void work();                       // delivers, sends, settles
+    void work();  // delivers, sends, and looks at the state of things
     void receive();
+    bool receive_once();
     void deliver();
-    void deliver_channel(ChannelCore& core);
     void send_round();
-    bool may_send() const;             // libssh has nothing left to send
+    void want_to_send(ChannelCore& core);
+    bool may_send() const;  // libssh has nothing left to send
+    void check_packets(std::size_t octets);
     void settle();
-    void finish(Error reason);
-    void over();
-    void ready(ChannelCore& core);
-    void keepalive_due();
-    void check_life();
-    void run_global();
+    void end();
     bool dead() const;
+    Error reason_of_death() const;
+    ChannelPtr adopt(ssh_channel handle, Channel::Owner& owner);
+    void ready(ChannelCore& core);
+    void run_global();
+    void on_grace_over();
+    void on_keepalive_due();
+    bool is_server() const { return side_ == Side::server; }
+    const ConnectionSettings& settings() const { return settings_; }
+    std::chrono::microseconds round_trip_by_tcp() const;
 
     Loop* loop_;
-    ConnectionSettings settings_;
+    const Side side_;
+    const ConnectionSettings settings_;
     Descriptor descriptor_;
     Session session_;
     SocketAddress peer_;
-    std::string peer_version_;
     std::unique_ptr<Bound> bound_;
     std::list<std::unique_ptr<ChannelCore>> channels_;
-    std::vector<ChannelCore*> ready_;     // have something to deliver
-    std::vector<ChannelCore*> senders_;   // have something to send, in the order in which they are served
-    std::vector<Message> messages_;       // taken from libssh, not handled yet
-    std::vector<GlobalRequest> global_;
+    std::vector<ChannelCore*> ready_;    // have something to deliver
+    std::vector<ChannelCore*> senders_;  // have something to send, in the order in which they are served
+    std::vector<Message> messages_;      // out of libssh's queue, in order
+    std::vector<GlobalRequest> global_;  // the first is under way if global_started_
     ssh_counter_struct socket_octets_{};
     ssh_counter_struct packets_{};
+    std::uint64_t packets_seen_ = 0;  // of those received
     std::uint64_t packets_when_empty_ = 0;
     ByteCount unread_ = 0;
-    std::size_t opens_waiting_ = 0;       // IncomingChannels not answered
+    std::vector<class IncomingChannelMessage*> opens_waiting_;  // without an answer
     TimePoint heard_at_{};
-    TimePoint asked_at_{};
+    TimePoint pinged_at_{};
     std::chrono::microseconds round_trip_{0};
-    std::optional<Error> closing_;        // close() was called, or the session died
+    std::optional<Error> closing_;       // close() was called, or the session has died
     std::string farewell_;
+    TimePoint farewell_until_{};
+    bool handshake_begun_ = false;
     bool handshake_done_ = false;
     bool authenticated_ = false;
     bool working_ = false;
+    bool sending_ = false;
+    bool pinging_ = false;
+    bool global_started_ = false;
+    bool lent_ = false;
+    bool told_channels_ = false;
     bool over_ = false;
-    std::shared_ptr<Connection*> self_;   // null inside once it is destroyed
+    std::shared_ptr<Connection*> self_;  // for IncomingChannels, which may outlive it; null inside then
 };
 
 }  // namespace sallyport::ssh

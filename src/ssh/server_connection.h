@@ -106,25 +106,24 @@ public:
 
 private:
     ServerConnection(Loop& loop, Descriptor accepted, const ServerSettings& settings, Owner& owner);
-    Progress handshake() override;
+    Handshake shake_hands() override;
     void take_message(Message message) override;
     void after_events() override;
     void tell_closed(const Error& reason) override;
     void take_login(Message message);
     void take_open(Message message);
     void take_global(Message message);
-    void next_login();
-    void next_forward();
+    void ask_login();
+    void ask_forward();
 
     Owner* owner_;
-    unsigned most_attempts_;
+    const unsigned most_attempts_;
     unsigned attempts_ = 0;
-    bool tell_authenticated_ = false;
-    std::vector<Message> logins_;        // the first is with the owner if login_asked_
-    std::vector<Message> forwards_;
+    std::vector<Message> logins_;    // the first is the owner's to answer if login_asked_
+    std::vector<Message> forwards_;  // the same
     bool login_asked_ = false;
-    bool login_question_ = false;        // the one asked is a key not proven yet
     bool forward_asked_ = false;
+    bool tell_authenticated_ = false;
 };
 
 }  // namespace sallyport::ssh
