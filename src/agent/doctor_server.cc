@@ -44,8 +44,10 @@ public:
     Peer(DoctorServer& server, TransportPtr transport)
         : server_(server),
           transport_(std::move(transport)),
+          idle_(server.loop_, [this] { over(); }),
           life_(server.loop_, [this] { over(); }),
           patience_(server.loop_, [this] { tell("no"); }) {
+        idle_.start(kPeerIdle);
         life_.start(kPeerLife);
         transport_->set_owner(this);
     }
@@ -62,6 +64,7 @@ private:
     enum class State { head, content, download, events, ending };
 
     void on_receive(MutableOctets octets) override {
+        idle_.start(kPeerIdle);
         if (state_ == State::content) return take_content(octets);
         if (state_ != State::head) return;
         received_ += as_text(octets);
@@ -73,10 +76,13 @@ private:
         begin(received_.substr(*size));
     }
     void on_receive_end() override {
-        if (state_ == State::head || state_ == State::content) over();
+        input_ended_ = true;
+        if (state_ == State::head || state_ == State::content || send_ended_) over();
     }
     void on_send_ready() override {
-        if (state_ == State::download) send_more();
+        idle_.start(kPeerIdle);
+        if (state_ == State::download) return send_more();
+        if (state_ == State::ending && !send_ended_) end_send();
     }
     void on_transport_error(const Error&) override { over(); }
 
@@ -173,8 +179,14 @@ private:
     }
     void end() {
         state_ = State::ending;
-        life_.start(std::chrono::seconds(5));  // for the other end to take it; it closes then
+        life_.start(std::chrono::seconds(30));  // for the other end to take it; it ends its direction then
+        if (transport_->send_ready()) end_send();
+    }
+    // The kernel has all of it.
+    void end_send() {
+        send_ended_ = true;
         transport_->end_send();
+        if (input_ended_) over();
     }
     void over() { server_.on_over(*this); }
 
@@ -186,10 +198,13 @@ private:
     RequestHead head_;
     ChunkedDecoder chunked_;
     Sha256 hash_;
+    bool input_ended_ = false;
+    bool send_ended_ = false;
     ByteCount taken_ = 0;
     ByteCount left_ = 0;
     std::optional<TestOctets> source_;
     std::string id_;
+    Timer idle_;
     Timer life_;
     Timer patience_;
 };

@@ -6,7 +6,7 @@
 //   GET  /download?octets=&seed=  so many TestOctets
 //   GET  /events?id=              a server-sent event; another one once "/seen" has told that the first came, or after kEventPatience
 //   POST /seen?id=
-// One request a connection; kMostPeers at a time, kPeerLife each. Reaches nothing of the home. Lives on one loop.
+// One request a connection; kMostPeers at a time, each ends after kPeerIdle without an octet, or kPeerLife. Reaches nothing of the home. Lives on one loop.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -25,7 +25,8 @@ inline constexpr std::string_view kDoctorField = "Sallyport-Doctor";  // in ever
 class DoctorServer {
 public:
     static constexpr std::size_t kMostPeers = 8;
-    static constexpr std::chrono::seconds kPeerLife{60};
+    static constexpr std::chrono::seconds kPeerIdle{60};
+    static constexpr std::chrono::minutes kPeerLife{10};  // kMostContent at half a Mbit/s
     static constexpr std::chrono::seconds kEventPatience{10};
     static constexpr ByteCount kMostContent = 32_MiB;
 

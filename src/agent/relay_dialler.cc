@@ -145,6 +145,34 @@ DialFailure judge_answer(const ResponseHead& head, std::string_view content, boo
             retry_after};
 }
 
+DialFailure judge_tls_failure(const RelayEndpoint& endpoint, const Error& error) {
+    const std::string& reason = error.detail;
+    if (error.code != Errc::tls) return {DialFailure::Kind::network, reason, {}, {}};
+    if (!endpoint.tls->policy().pin.empty()) {
+        return {DialFailure::Kind::pin_mismatch,
+                "the relay shows another identity than the pinned one (" + reason + ")",
+                "if the relay was set up anew, enrol anew with --enroll; else somebody stands in between",
+                {}};
+    }
+    return {DialFailure::Kind::certificate,
+            "the relay's certificate is not trusted (" + reason + ")",
+            "set pin to what `sallyport relay` prints at its start, or ca_file to its CA",
+            {}};
+}
+
+Result<std::string> prove_to_relay(const RelayEndpoint& endpoint, TlsTransport* tls) {
+    if (const auto* shared = std::get_if<SharedProof>(&endpoint.proof)) return std::string(shared->authorization.reveal());
+    if (!tls) return fail(Errc::unauthorized, "a key can't be proved over ws://; use wss://, or api_key");
+    const auto& key = std::get<Ed25519PrivateKey>(endpoint.proof);
+    const std::string public_key = key.public_key();
+    std::string bracketed;
+    const ConcealedOrigin origin{"https", std::string(host_in_uri(endpoint.url, bracketed)), endpoint.url.port};
+    const std::string context = concealed_exporter_context(as_octets(public_key), as_octets(public_key), origin);
+    const auto exported = tls->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
+    if (!exported) return std::unexpected(exported.error());
+    return format_concealed(make_concealed_proof(key, public_key, as_octets(*exported)));
+}
+
 RelayDialler::RelayDialler(Loop& loop, Workers& workers, const RelayEndpoint& endpoint, Limits limits,
                            AskSession ask_session, Done done)
     : loop_(loop),
@@ -186,37 +214,11 @@ void RelayDialler::on_connected(Result<Descriptor> connected) {
 
 void RelayDialler::on_handshake(Result<> shaken) {
     if (shaken) return send_request();
-    const std::string& reason = shaken.error().detail;
-    if (shaken.error().code != Errc::tls) return fail_with({DialFailure::Kind::network, reason, {}, {}});
-    if (!endpoint_.tls->policy().pin.empty()) {
-        return fail_with({DialFailure::Kind::pin_mismatch,
-                          "the relay shows another identity than the pinned one (" + reason + ")",
-                          "if the relay was set up anew, enrol anew with --enroll; else somebody stands in between",
-                          {}});
-    }
-    fail_with({DialFailure::Kind::certificate,
-               "the relay's certificate is not trusted (" + reason + ")",
-               "set pin to what `sallyport relay` prints at its start, or ca_file to its CA",
-               {}});
-}
-
-Result<std::string> RelayDialler::authorization() {
-    if (const auto* shared = std::get_if<SharedProof>(&endpoint_.proof))
-        return std::string(shared->authorization.reveal());
-    if (!tls_) return fail(Errc::unauthorized, "a key can't be proved over ws://; use wss://, or api_key");
-    const auto& key = std::get<Ed25519PrivateKey>(endpoint_.proof);
-    const std::string public_key = key.public_key();
-    std::string bracketed;
-    const ConcealedOrigin origin{"https", std::string(host_in_uri(endpoint_.url, bracketed)), endpoint_.url.port};
-    const std::string context = concealed_exporter_context(as_octets(public_key), as_octets(public_key), origin);
-    const auto exported =
-        tls_->export_keying_material(kConcealedExporterLabel, as_octets(context), kConcealedExporterOctets);
-    if (!exported) return std::unexpected(exported.error());
-    return format_concealed(make_concealed_proof(key, public_key, as_octets(*exported)));
+    fail_with(judge_tls_failure(endpoint_, shaken.error()));
 }
 
 void RelayDialler::send_request() {
-    auto proof = authorization();
+    auto proof = prove_to_relay(endpoint_, tls_);
     if (!proof) return fail_with(setup_failure(proof.error().detail, "see docs/agent.md about credentials"));
     const auto session = ask_session_();
     if (!session) return fail_with({DialFailure::Kind::network, session.error().detail, {}, {}});

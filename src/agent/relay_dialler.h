@@ -69,6 +69,12 @@ struct DialFailure {
 };
 std::string_view name_of(DialFailure::Kind kind);
 
+// What to send in Authorization on this very connection; `tls` null: there is none.
+Result<std::string> prove_to_relay(const RelayEndpoint& endpoint, TlsTransport* tls);
+
+// Why the TLS handshake with the relay failed.
+DialFailure judge_tls_failure(const RelayEndpoint& endpoint, const Error& error);
+
 // What an answer other than 101 means. Pure.
 DialFailure judge_answer(const ResponseHead& head, std::string_view content, bool enrolling);
 
@@ -113,7 +119,6 @@ private:
     void on_connected(Result<Descriptor> connected);
     void on_handshake(Result<> shaken);
     void send_request();
-    Result<std::string> authorization();
     void on_receive(MutableOctets octets) override;
     void on_receive_end() override;
     void on_send_ready() override {}

@@ -50,6 +50,14 @@ Result<StateFolder> StateFolder::open(const fs::path& path) {
     return StateFolder(path);
 }
 
+Result<StateFolder> StateFolder::open_existing(const fs::path& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "state folder " + path.string());
+    if (!S_ISDIR(status.st_mode)) return fail(Errc::invalid_argument, "state folder " + path.string() + " is a file");
+    if (::access(path.c_str(), R_OK | X_OK) != 0) return fail_errno(errno, "read state folder " + path.string());
+    return StateFolder(path);
+}
+
 Result<std::optional<std::string>> StateFolder::read(std::string_view name) const {
     const fs::path file = path_ / name;
     const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -111,6 +119,11 @@ Result<Descriptor> StateFolder::lock() const {
     if (errno != EWOULDBLOCK) return fail_errno(errno, "lock " + file.string());
     return fail(Errc::conflict, "another agent runs with the state folder " + path_.string() +
                                     ": stop it first, or give this one its own with --state-dir");
+}
+
+bool StateFolder::is_locked() const {
+    const Descriptor descriptor(::open((path_ / "agent.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    return descriptor && ::flock(descriptor.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 Result<> StateFolder::sync() const {

@@ -19,6 +19,9 @@ public:
     // what to do.
     static Result<StateFolder> open(const std::filesystem::path& path);
 
+    // One that is there, as it is: nothing is made or changed. Errors say what to do.
+    static Result<StateFolder> open_existing(const std::filesystem::path& path);
+
     const std::filesystem::path& path() const { return path_; }
 
     // Without value: there is no such file. Errc::too_large above kMaxFile. A file others may read is an error
@@ -31,6 +34,9 @@ public:
 
     // Held as long as the descriptor lives. Errc::conflict: another process holds it.
     Result<Descriptor> lock() const;
+
+    // Whether a process holds lock(); makes nothing.
+    bool is_locked() const;
 
     static constexpr std::size_t kMaxFile = 1_MiB;
 

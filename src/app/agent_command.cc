@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/agent_main.h"
+#include "app/add_on.h"
 #include "app/exit_code.h"
 #include "app/key_flags.h"
 #include "base/log.h"
@@ -11,9 +12,6 @@
 
 namespace sallyport::app {
 namespace {
-
-// Where Home Assistant's Supervisor puts an add-on's options.
-constexpr const char* kAddOnOptions = "/data/options.json";
 
 struct AgentCommand {
     AgentCommand(CLI::App& command)

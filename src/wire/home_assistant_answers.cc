@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "wire/utf8.h"
+
 namespace sallyport {
 namespace json = boost::json;
 namespace {
@@ -47,6 +49,18 @@ std::optional<bool> lists_trusted_networks(const HttpAnswer& providers) {
     for (const json::value& provider : *list)
         if (provider.is_object() && has_text(provider.get_object(), "type", kTrustedNetworks)) return true;
     return false;
+}
+
+std::optional<CoreConfig> read_core_config(const HttpAnswer& answer) {
+    if (answer.status != 200) return std::nullopt;
+    const auto value = parse(answer);
+    const json::object* object = value ? value->if_object() : nullptr;
+    if (!object || !object->contains("version")) return std::nullopt;
+    const auto text = [&](std::string_view key) {
+        const json::value* found = object->if_contains(key);
+        return found && found->is_string() ? bounded_utf8(found->get_string(), 300) : std::string();
+    };
+    return CoreConfig{text("external_url"), text("version")};
 }
 
 ForwardedForSupport judge_forwarded_for(int status_without, int status_with) {

@@ -17,6 +17,13 @@ bool is_home_assistant(const HttpAnswer& manifest);
 // be told.
 std::optional<bool> lists_trusted_networks(const HttpAnswer& providers);
 
+// GET /api/config, for those with a token: what Home Assistant says of itself. Texts are cut at 300 octets.
+struct CoreConfig {
+    std::string external_url;  // "": not set
+    std::string version;
+};
+std::optional<CoreConfig> read_core_config(const HttpAnswer& answer);
+
 // The status of the same GET without and with X-Forwarded-For. Home Assistant answers 400 to the field from a peer that
 // it doesn't trust, and reads it from one that it trusts.
 ForwardedForSupport judge_forwarded_for(int status_without, int status_with);

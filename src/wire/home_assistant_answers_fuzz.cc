@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!done) return 0;
     if (!*done && !reader.end()) return 0;
     if (reader.answer().content.size() > HttpAnswerReader::kMaxContent) __builtin_trap();
+    if (const auto config = read_core_config(reader.answer()); config && config->external_url.size() > 300) __builtin_trap();
     const bool trusted = lists_trusted_networks(reader.answer()).value_or(true);
     HomeAssistantFindings findings{true, is_home_assistant(reader.answer()),
                                    judge_forwarded_for(200, reader.answer().status), trusted, "::1"};

@@ -34,6 +34,7 @@ class Config:
     providers_gate: object = None  # a threading.Event: /auth/providers is answered once it is set
     onboarding: bool = False
     version: str = "2026.8.0"
+    external_url: str = ""
     user: tuple = ("owner", "an arbitrary password")
     camera_token: str = "an-arbitrary-camera-token"
     stream_ping_s: float = 50
@@ -135,6 +136,7 @@ class HomeAssistant:
             web.get("/service_worker.js", self._service_worker),
             web.get("/frontend_latest/{name}", self._static),
             web.get("/api/", self._api),
+            web.get("/api/config", self._api_config),
             web.get("/api/websocket", self._websocket),
             web.route("*", "/api/webhook/{webhook}", self._webhook),
             web.route("*", "/double/whole", self._whole),
@@ -198,6 +200,11 @@ class HomeAssistant:
     async def _api(self, request):
         self.require_auth(request)
         return web.json_response({"message": "API running."})
+
+    async def _api_config(self, request):
+        self.require_auth(request)
+        return web.json_response({"location_name": "Home", "version": self.config.version, "state": "RUNNING", "components": ["http"],
+                                  "internal_url": None, "external_url": self.config.external_url or None})
 
     async def _websocket(self, request):
         return await Session(self, request).serve()
