@@ -21,6 +21,26 @@ constexpr std::array kKeys = {
     KeyInfo{"enroll_file", "FILE", "file that holds an enrolment code"},
     KeyInfo{"ca_file", "FILE", "PEM file of the CAs that vouch for the relay (default: the system's)"},
     KeyInfo{"pin", "PIN", "the relay's identity key, as the relay prints it"},
+    KeyInfo{"transport", "wss|ssh", "ssh: to any SSH server, as ssh -R does; hostname, server and servers imply it (default wss)"},
+    KeyInfo{"hostname", "HOST", "the SSH server"},
+    KeyInfo{"ssh_port", "PORT", "where it listens (default 22)"},
+    KeyInfo{"username", "USER", "account there (default autossh)"},
+    KeyInfo{"remote_ip_address", "ADDR", "address that it opens: 127.0.0.1, * for all, or a name (default 127.0.0.1)"},
+    KeyInfo{"remote_port", "PORT", "port that it opens; 0: it chooses (default 8123)"},
+    KeyInfo{"local_ip_address", "HOST", "where that leads (default: Home Assistant, found by itself)"},
+    KeyInfo{"local_port", "PORT", "and the port there (default 8123)"},
+    KeyInfo{"remote_forwarding", "BIND:PORT:HOST:PORT,...", "further forwards"},
+    KeyInfo{"other_ssh_options", "OPTIONS", "words of ssh's command line"},
+    KeyInfo{"private_key", "PEM", "instead of the agent's own key", false},
+    KeyInfo{"private_key_file", "FILE", "file that holds it"},
+    KeyInfo{"password", "PASSWORD", "must be empty: the agent logs in by key", false},
+    KeyInfo{"host_key", "KEY,...", "the server's key or its SHA256 fingerprint (default: noted at first use)"},
+    KeyInfo{"known_hosts", "FILE|LINES", "the same, as known_hosts lines"},
+    KeyInfo{"force_keygen", "BOOL", "makes a new key, once"},
+    KeyInfo{"skip_remote_host_checks", "BOOL", "no look at name, port and banner before the first connection (default false)"},
+    KeyInfo{"server", "{host: HOST, port: PORT}", "other names of hostname and remote_port"},
+    KeyInfo{"servers", "USER@HOST:PORT,...", "several servers"},
+    KeyInfo{"servers_up", "all|one", "whether all of them are used, or one after the other (default all)"},
     KeyInfo{"state_dir", "DIR", "where the agent's key is (default: /var/lib/sallyport, else the XDG state folder)"},
     KeyInfo{"log_level", "LEVEL", "trace, debug, info, warn or error (default info)"},
     KeyInfo{"log_format", "FORMAT", "key_value or json (default key_value)"},
@@ -99,12 +119,16 @@ Result<AgentConfig> load_agent_config(const ConfigSources& sources) {
     Reader reader(*document);
     AgentConfig config;
     read_connection(reader, config);
-    check_connection(reader);
+    config.ssh = read_ssh(reader);
+    if (!config.ssh) check_connection(reader);
     read_rest(reader, config);
     if (config.state_dir.empty()) config.state_dir = default_state_dir(sources.environment);
     if (config.state_dir.empty()) reader.require("state_dir", "there is neither /var/lib/sallyport nor a home folder");
     if (auto finished = reader.finish(); !finished) return std::unexpected(finished.error());
     config.warnings = reader.warnings();
+    if (config.ssh)
+        for (const SshServerConfig& server : config.ssh->servers)
+            for (const std::string& warning : server.options.warnings) config.warnings.push_back("other_ssh_options: " + warning);
     if (config.allow_any_target)
         config.warnings.push_back("allow_any_target: whoever controls the relay reaches every host and port from here");
     return config;
