@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/agent_start.h"
+#include "agent/ssh_start.h"
 #include "net/address_watch.h"
 #include "net/service_notifier.h"
 #include "net/service_watchdog.h"
@@ -32,6 +33,11 @@ std::string shown(std::string_view text) {
     return out;
 }
 
+void say(const std::string& line) {
+    std::fprintf(stdout, "%s\n", line.c_str());
+    std::fflush(stdout);
+}
+
 class Announcer final : public AgentObserver {
 public:
     explicit Announcer(TargetTable targets) : targets_(std::move(targets)) {}
@@ -48,10 +54,23 @@ private:
         if (!target) return "  (not among this agent's services: visitors are refused)";
         return target->is_located() ? " (" + target->url.text() + ")" : "";
     }
-    static void say(const std::string& line) {
-        std::fprintf(stdout, "%s\n", line.c_str());
-        std::fflush(stdout);
+    TargetTable targets_;
+};
+
+class SshAnnouncer final : public SshAgentObserver {
+public:
+    explicit SshAnnouncer(TargetTable targets) : targets_(std::move(targets)) {}
+    void on_ssh_connected(const SshServer& server, const SshLink::Up& up) override {
+        say("Connected to " + server.config.url());
+        for (std::size_t at = 0; at < server.targets.size(); ++at) {
+            RemoteForward line = server.config.forwards[at].line;
+            line.port = up.ports[at];
+            const auto target = targets_.find(server.targets[at]);
+            say("  " + line.listen_text() + " there  leads to  " + server.targets[at] + (target && target->is_located() && target->is_http() ? " (" + target->url.text() + ")" : ""));
+        }
     }
+
+private:
     TargetTable targets_;
 };
 
@@ -89,8 +108,8 @@ private:
 // is it from the start: the network may be away, and that is no reason to start it again.
 class ServiceStatus {
 public:
-    ServiceStatus(Loop& loop, const Agent& agent, const ServiceNotifier& notifier)
-        : agent_(agent), notifier_(notifier), watchdog_(notifier, loop, {&loop}), timer_(loop, [this] { look(); }) {
+    ServiceStatus(Loop& loop, std::function<bool()> is_connected, const ServiceNotifier& notifier)
+        : is_connected_(std::move(is_connected)), notifier_(notifier), watchdog_(notifier, loop, {&loop}), timer_(loop, [this] { look(); }) {
         if (!notifier) return;
         notifier.ready("connecting");
         watchdog_.start();
@@ -101,11 +120,11 @@ private:
     static constexpr std::chrono::seconds kLookEvery{1};
     void look() {
         timer_.start(kLookEvery);
-        if (agent_.is_connected() == connected_) return;
+        if (is_connected_() == connected_) return;
         connected_ = !connected_;
         notifier_.status(connected_ ? "connected" : "not connected; it goes on trying");
     }
-    const Agent& agent_;
+    std::function<bool()> is_connected_;
     const ServiceNotifier& notifier_;
     bool connected_ = false;
     ServiceWatchdog watchdog_;
@@ -117,11 +136,12 @@ int cannot_start(Log& log, const Error& error) {
     return 1;
 }
 
-int serve(AgentSetup setup, Log& log) {
+// An Agent or an SshAgent, from its start to its end.
+template <class AgentKind, class Setup, class Observer>
+int serve(Setup setup, Observer observer, Log& log) {
     Loop loop;
     Workers workers(kWorkers);  // gone before the loop, to which it posts
-    Announcer announcer(setup.targets);
-    Agent agent(loop, workers, log, std::move(setup), &announcer);
+    AgentKind agent(loop, workers, log, std::move(setup), &observer);
     if (const auto loaded = agent.load(); !loaded) return cannot_start(log, loaded.error());
     bool asked = false;
     const ServiceNotifier notifier = ServiceNotifier::from_environment();
@@ -135,9 +155,26 @@ int serve(AgentSetup setup, Log& log) {
     const AddressWatch addresses(loop, [&agent] { agent.check_network("addresses or routes changed"); });
     const SleepWatch sleep(loop, [&agent] { agent.check_network("the machine was suspended"); });
     agent.start();
-    const ServiceStatus status(loop, agent, notifier);
+    const ServiceStatus status(loop, [&agent] { return agent.is_connected(); }, notifier);
     loop.run();
     log.info("agent.stopped");
+    return 0;
+}
+
+int trust_ssh_server(const SshServerConfig& server, const StateFolder& folder, Log& log) {
+    const SshHostKeys keys(folder, server);
+    if (keys.only_given()) {
+        std::fprintf(stderr, "the keys of %s are given by host_key or known_hosts: change them there\n", server.name.c_str());
+        return 1;
+    }
+    const auto gone = keys.forget();
+    if (!gone) return cannot_start(log, gone.error());
+    if (gone->empty()) {
+        std::fprintf(stderr, "no key of %s is noted\n", server.name.c_str());
+        return 1;
+    }
+    for (const std::string& fingerprint : *gone)
+        std::fprintf(stdout, "Forgotten: the key %s of %s. The next one it shows is noted.\n", fingerprint.c_str(), server.url().c_str());
     return 0;
 }
 
@@ -158,6 +195,13 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     if (!folder) return cannot_start(log, folder.error());
     const auto lock = folder->lock();
     if (!lock) return cannot_start(log, lock.error());
+    if (config.ssh) {
+        auto setup = prepare_ssh_agent(config, *folder, log, stdout);
+        if (!setup) return cannot_start(log, setup.error());
+        std::fflush(stdout);
+        SshAnnouncer announcer(setup->targets);
+        return serve<SshAgent>(std::move(*setup), std::move(announcer), log);
+    }
     // While a person is asked, Ctrl-C ends the program as usual.
     ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     const auto code = choose_code(config, input);
@@ -166,12 +210,14 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     auto setup = prepare_agent(config, *folder, *code, log, stdout);
     if (!setup) return cannot_start(log, setup.error());
     std::fflush(stdout);
-    return serve(std::move(*setup), log);
+    Announcer announcer(setup->targets);
+    return serve<Agent>(std::move(*setup), std::move(announcer), log);
 }
 
 int trust_target(const AgentConfig& config, std::string_view target, Log& log) {
     const auto folder = StateFolder::open(config.state_dir);
     if (!folder) return cannot_start(log, folder.error());
+    if (const SshServerConfig* const server = config.ssh ? find_ssh_server(*config.ssh, target) : nullptr) return trust_ssh_server(*server, *folder, log);
     auto keys = load_noted_keys(*folder);
     if (!keys) return cannot_start(log, keys.error());
     const auto noted = keys->find(target);

@@ -21,7 +21,7 @@ struct EnrolmentInput {
 // The exit code: 0 after a signal, 1 when it could not start (one line on the log says why).
 int run_agent(const AgentConfig& config, const EnrolmentInput& enrolment, Log& log);
 
-// `sallyport agent trust NAME`: forgets the key noted for an https target, so that the next one shown is taken. A
+// `sallyport agent trust NAME`: forgets the key noted for an https target or an SSH server, so that the next one shown is taken. A
 // running agent sees it at its next connection. The exit code.
 int trust_target(const AgentConfig& config, std::string_view target, Log& log);
 

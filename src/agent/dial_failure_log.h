@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "agent/relay_dialler.h"
 #include "base/clock.h"
@@ -18,6 +19,8 @@ public:
 
     DialFailureLog(Log& log, std::string relay) : log_(log), relay_(std::move(relay)) {}
     void tell(const DialFailure& failure, std::uint64_t attempts, TimePoint now);
+    enum class Weight { passing, lasting };  // lasting: told less often; `level` says how loudly
+    void tell(std::string_view cause, const std::string& reason, const std::string& advice, LogLevel level, Weight weight, std::uint64_t attempts, TimePoint now);
     void forget() { last_.clear(); }  // there is a tunnel: whatever comes is new
 
 private:

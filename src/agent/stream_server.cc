@@ -21,7 +21,7 @@ struct StreamServer::Serving {
 };
 
 StreamServer::StreamServer(Loop& loop, Workers& workers, Log& log, const TargetTable& targets, OriginTrust& trust,
-                           TargetScout& scout, const OriginLimits& limits, std::function<void()> on_idle)
+                           TargetScout& scout, const OriginLimits& limits, std::function<void()> on_idle, Carries carries)
     : loop_(loop),
       workers_(workers),
       log_(log),
@@ -30,6 +30,7 @@ StreamServer::StreamServer(Loop& loop, Workers& workers, Log& log, const TargetT
       scout_(scout),
       limits_(limits),
       on_idle_(std::move(on_idle)),
+      carries_(carries),
       doctor_(loop) {}
 
 StreamServer::~StreamServer() {
@@ -68,6 +69,7 @@ void StreamServer::serve(const std::shared_ptr<Serving*>& handle, std::expected<
     if (!*handle) return;
     Serving& serving = **handle;
     if (!target) return refuse(serving, target.error());
+    if (carries_ == Carries::octets) target->url.scheme = "tcp";
     serving.dialler = std::make_unique<OriginDialler>(
         loop_, workers_, trust_, std::move(*target), limits_,
         [this, &serving](std::expected<TransportPtr, Refusal> origin) { on_origin(serving, std::move(origin)); });

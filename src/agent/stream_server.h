@@ -22,9 +22,13 @@ namespace sallyport {
 
 class StreamServer {
 public:
+    // What a stream to an https target carries: what is said inside TLS, which the agent makes; or octets as they are, whatever
+    // the target's scheme, so that TLS is the visitor's.
+    enum class Carries { content, octets };
+
     // on_idle: the last open stream is over.
     StreamServer(Loop& loop, Workers& workers, Log& log, const TargetTable& targets, OriginTrust& trust,
-                 TargetScout& scout, const OriginLimits& limits, std::function<void()> on_idle);
+                 TargetScout& scout, const OriginLimits& limits, std::function<void()> on_idle, Carries carries = Carries::content);
     ~StreamServer();
     StreamServer(const StreamServer&) = delete;
     StreamServer& operator=(const StreamServer&) = delete;
@@ -50,6 +54,7 @@ private:
     TargetScout& scout_;
     const OriginLimits limits_;
     std::function<void()> on_idle_;
+    const Carries carries_;
     DoctorServer doctor_;
     std::unordered_map<OriginPipe*, std::unique_ptr<Serving>> serving_;
     std::map<std::string, TimePoint, std::less<>> warned_of_;  // targets that are not in the table, and when that was told

@@ -166,7 +166,7 @@ std::optional<Refusal> TargetScout::objection(const Known& known) const {
     const bool on_the_way = known.turned_at != TimePoint{} && loop_.now() - known.turned_at < pace_.on_the_way;
     // Of targets beyond the table the relay is told nothing, so it never sends the field.
     const bool untold = known.findings.trusted_networks && !table_.has(known.target.name);
-    if (!untold && !(on_the_way && needs_forwarded_for(known.findings))) return std::nullopt;
+    if (!untold && !((on_the_way || pace_.decides) && needs_forwarded_for(known.findings))) return std::nullopt;
     std::string advice = advice_of(known.findings);
     if (untold) advice = "it lets some addresses in without password (trusted_networks); list it under services";
     return Refusal{503, "proxy_configuration_error", std::move(advice)};

@@ -32,6 +32,8 @@ public:
         // For so long after a Home Assistant has come to need the field, streams are refused: the relay may have sent them
         // before it heard.
         std::chrono::milliseconds on_the_way{5'000};
+        // Nobody else decides by reports(): while a Home Assistant needs the field, streams to it are refused.
+        bool decides = false;
     };
 
     // on_change: reports() says something new.
