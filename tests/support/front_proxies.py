@@ -10,16 +10,17 @@ import pytest
 from support.processes import Program, wait_until
 from support.relay import free_port
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs" / "behind-a-proxy.md"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "behind-a-proxy.md"
 SEARCHED = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 
-def example(beginning):
+def example(beginning, page=PAGE):
     """The block of the page whose first line holds `beginning`."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
     found = [block for block in blocks if beginning in block.split("\n", 1)[0]]
-    assert len(found) == 1, f"{len(found)} blocks of {PAGE.name} begin with {beginning}"
+    assert len(found) == 1, f"{len(found)} blocks of {page.name} begin with {beginning}"
     return found[0]
 
 
@@ -106,6 +107,23 @@ def _nginx_http(folder, port, relay_port, certificate):
         "/etc/ssl/example.org/fullchain.pem": certificate[0],
         "/etc/ssl/example.org/privkey.pem": certificate[1],
         "127.0.0.1:8080": f"127.0.0.1:{relay_port}",
+    })
+    return _nginx(folder, port, f"http {{\naccess_log off;\n{site}\n}}\n")
+
+
+def nginx_before_ssh(folder, forwarded_port, certificate):
+    """In front of a port that an agent has opened on an sshd, as docs/ssh.md says."""
+    return on_a_free_port(lambda port: _nginx_before_ssh(folder, port, forwarded_port, certificate))
+
+
+def _nginx_before_ssh(folder, port, forwarded_port, certificate):
+    site = fitted(example("conf.d/home.conf", DOCS / "ssh.md"), {
+        "listen 443 ": f"listen 127.0.0.1:{port} ",
+        "    listen [::]:443 ssl http2;\n": "",
+        "home.example.org;": "home.example.test;",
+        "/etc/letsencrypt/live/home.example.org/fullchain.pem": certificate[0],
+        "/etc/letsencrypt/live/home.example.org/privkey.pem": certificate[1],
+        "127.0.0.1:8123": f"127.0.0.1:{forwarded_port}",
     })
     return _nginx(folder, port, f"http {{\naccess_log off;\n{site}\n}}\n")
 
