@@ -12,6 +12,7 @@ import threading
 import aiohttp
 import pytest
 
+from home_assistant.double import HomeAssistant
 from support import front_proxies
 from support.home_app import HomeApp, content, content_sha256
 from support.processes import Program, wait_until
@@ -547,6 +548,34 @@ def test_the_hardened_server_of_the_page(setting):
     server.start()
     setting.connected(server, remote_port=port)
     assert ask(port).status == 200
+
+
+def test_a_home_assistant_that_lets_the_internet_in_is_not_served(in_process):
+    """Nobody else is there to see to it: with the login provider trusted_networks a visitor would be a user at home."""
+    double = in_process.world.keep_origin(HomeAssistant(trusted_networks=["127.0.0.0/8"]))
+    server = in_process.sshd()
+    agent = in_process.agent(server, local_ip_address=None, local_port=None, services={"homeassistant": double.url})
+    let_in(server, agent)
+    agent.wait_until_connected()
+    assert agent.wait_for_event("agent.home_assistant")["trusted_networks"] == "yes"
+    for _ in range(2):
+        with pytest.raises(AssertionError):
+            ask(in_process.port)
+    agent.stop()
+    agent.config.update(local_ip_address="127.0.0.1", local_port=int(double.url.rsplit(":", 1)[1]))
+    agent.start()
+    agent.wait_until_connected()
+    assert ask(in_process.port).status == 200, "its owner has named it"
+
+
+def test_home_assistant_is_found_and_asked(in_process):
+    double = in_process.world.keep_origin(HomeAssistant(use_x_forwarded_for=True, trusted_proxies=["127.0.0.1"]))
+    server = in_process.sshd()
+    agent = in_process.agent(server, local_ip_address=None, local_port=None, services={"homeassistant": double.url})
+    let_in(server, agent)
+    assert agent.wait_for_event("agent.forward")["target"] == "homeassistant"
+    assert agent.wait_for_event("agent.home_assistant")["forwarded_for"] == "accepted"
+    assert b"<home-assistant>" in ask(in_process.port).content
 
 
 @pytest.fixture
