@@ -49,6 +49,15 @@ std::size_t Screen::memory() const {
     return octets;
 }
 
+Screen Screen::snapshot() const {
+    Screen copy(size_);
+    copy.primary_ = rows();
+    copy.clusters_ = clusters_;
+    copy.cursor_ = cursor_;
+    copy.modes_ = modes_;
+    return copy;
+}
+
 // ---- characters
 
 void Screen::on_character(char32_t character) {

@@ -97,6 +97,7 @@ public:
     // The code points of a cell that isn't blank; ends with 0.
     Cluster text_of(const Cell& cell) const;
     std::size_t memory() const;
+    Screen snapshot() const;  // what is shown now, as a screen of its own that has no owner
 
 private:
     void on_character(char32_t character) override;

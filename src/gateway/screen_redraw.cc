@@ -123,7 +123,7 @@ void append_modes(std::string& out, const Screen& screen) {
     mode(2004, modes.bracketed_paste);
     if (modes.cursor_shape != 0) add(out, "\x1b[{} q", modes.cursor_shape);
     if (modes.modify_other_keys != 0) add(out, "\x1b[>4;{}m", modes.modify_other_keys);
-    if (modes.keyboard_flags != 0) add(out, "\x1b[>{}u", modes.keyboard_flags);
+    if (modes.keyboard_flags != 0) add(out, "\x1b[={};1u", modes.keyboard_flags);
 }
 
 }  // namespace
@@ -198,13 +198,10 @@ std::string redraw(const Screen& screen) {
     return out;
 }
 
-std::string redraw_row(const Screen& screen, int row) {
+std::string draw_over_row(const Screen& screen, int row, std::string_view text) {
     std::string out = "\x1b[?25l\x1b[?6l\x1b[?7l\x1b[4l";
     clear_charsets(out);
-    Style pen;
-    add(out, "\x1b[m\x1b[{}H\x1b[2K", row + 1);
-    append_cells(out, screen, screen.rows()[static_cast<std::size_t>(row)], pen);
-    out += "\x1b[?7h";
+    add(out, "\x1b[m\x1b[{}H\x1b[2K{}\x1b[?7h", row + 1, text);
     append_cursor(out, screen, screen.cursor(), screen.rows(), screen.margins());
     if (screen.modes().insert) out += "\x1b[4h";
     if (!screen.modes().autowrap) out += "\x1b[?7l";
@@ -212,17 +209,36 @@ std::string redraw_row(const Screen& screen, int row) {
     return out;
 }
 
-std::string leave_terminal(const Screen& screen) {
-    std::string out = "\x1b[m\x1b[?69l\x1b[?6l\x1b[r\x1b[?7h\x1b[4;20l\x1b[?1l\x1b[?5l\x1b>";
+std::string redraw_row(const Screen& screen, int row) {
+    std::string text;
+    Style pen;
+    append_cells(text, screen, screen.rows()[static_cast<std::size_t>(row)], pen);
+    return draw_over_row(screen, row, text);
+}
+
+std::string reset_modes(const Screen& screen) {
+    std::string out = "\x1b[m\x1b[?7h\x1b[4;20l\x1b[?1l\x1b[?5l\x1b>";
     clear_charsets(out);
     out += "\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1015l\x1b[?1006l\x1b[?1005l\x1b[?1004l\x1b[?2004l\x1b[?25h";
     const Screen::Modes& modes = screen.modes();
     if (modes.cursor_shape != 0) out += "\x1b[0 q";
     if (modes.modify_other_keys != 0) out += "\x1b[>4m";
-    if (modes.keyboard_flags != 0) out += "\x1b[<u";
+    if (modes.keyboard_flags != 0) out += "\x1b[=0;1u";
+    // These move the cursor.
+    if (modes.left_right_margins) out += "\x1b[?69l";
+    if (screen.cursor().origin) out += "\x1b[?6l";
+    if (screen.margins() != screen.all()) out += "\x1b[r";
+    return out;
+}
+
+std::string leave_terminal(const Screen& screen) {
+    std::string out = reset_modes(screen);
     if (screen.on_alternate()) out += "\x1b[?1049l";
-    else add(out, "\x1b[{}H", screen.size().rows);
-    out += "\r\n";
+    // Below the last row that shows something.
+    int last = screen.size().rows - 1;
+    const auto& rows = screen.primary_rows();
+    while (last > 0 && std::ranges::all_of(rows[static_cast<std::size_t>(last)].cells, &Cell::is_blank)) --last;
+    add(out, "\x1b[{}H\r\n", last + 1);
     return out;
 }
 

@@ -29,7 +29,7 @@ class SessionClient {
 public:
     virtual void on_session_octets_ready() = 0;  // pull() has something
     virtual void on_session_room() = 0;          // input() took less than offered, now there is room
-    // The last call, after all octets were pulled: the session ended, or this client was detached from it.
+    // The last call, at the end of a turn after all octets were pulled: the session ended, or this client was detached from it.
     struct Leave {
         enum class Why { ended, detached, taken_over };
         Why why = Why::ended;
@@ -77,7 +77,7 @@ public:
 
     // ---- the client's calls
     // Takes the place of the client before, if there is one. Its screen is drawn whole.
-    void attach(SessionClient& client, TerminalSize size, std::string_view term);
+    void attach(SessionClient& client, TerminalSize size);
     // The client is gone or going: no more calls to it. Ends the session where detach_timeout is 0.
     void detach(SessionClient& client);
     // Up to `room.size()` octets for the client's terminal; 0: nothing now, on_session_octets_ready follows.
@@ -89,6 +89,7 @@ public:
     // ---- about it
     const SessionHolder& holder() const;
     bool attached() const;            // to a client that doesn't seem gone
+    bool resumable() const;           // goes on, and isn't attached
     Duration age() const;             // since start
     Duration idle() const;            // since the last key
     std::optional<Duration> detached_for() const;
@@ -102,7 +103,7 @@ private:
     void on_terminal_contact() override;
     void on_terminal_room() override;
     void on_terminal_end(const TerminalEnd& end) override;
-    struct State;
+    struct State;  // Pimpl: most of what is inside concerns nobody who holds sessions
     std::unique_ptr<State> state_;
 };
 
