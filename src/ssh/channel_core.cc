@@ -152,6 +152,7 @@ void ChannelCore::look_whether_open() {
     if (rc == SSH_OK) {
         state_ = State::open;
         if (!owner_) return close_now();
+        if (wanting_) connection_.want_to_send(*this);
         owner_->on_channel_open();
         return;
     }

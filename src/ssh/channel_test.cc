@@ -108,6 +108,13 @@ TEST_F(SshChannel, DirectAndForwardedChannelsSayWhereTo) {
     EXPECT_EQ(ends.client.asked[0].origin_port, 5000);
 }
 
+TEST_F(SshChannel, WhatIsThereBeforeItIsOpenGoesOutThen) {
+    local.channel = ends.client.connection->open_session(local).value();
+    local.send("early", true);
+    ASSERT_TRUE(ends.until([&] { return !ends.server.channels.empty() && at_server().eof; }));
+    EXPECT_EQ(at_server().got, "early");
+}
+
 TEST_F(SshChannel, RefusedNowOrLaterAndBeyondTheLimit) {
     std::unique_ptr<IncomingChannel> kept;
     ends.server.on_channel = [&](std::unique_ptr<IncomingChannel> channel) { kept = std::move(channel); };

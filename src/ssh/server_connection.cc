@@ -56,7 +56,9 @@ Result<std::unique_ptr<ServerConnection>> ServerConnection::make(Loop& loop, con
     Session session(ssh_new());
     if (!session) return fail(Errc::internal, "cannot make an SSH session");
     const bool no_config = false;
-    ssh_options_set(session.get(), SSH_OPTIONS_PROCESS_CONFIG, &no_config);
+    if (ssh_options_set(session.get(), SSH_OPTIONS_PROCESS_CONFIG, &no_config) != SSH_OK ||
+        ssh_options_set(session.get(), SSH_OPTIONS_COMPRESSION, "no") != SSH_OK)
+        return fail(Errc::internal, "cannot set up an SSH session");
     const Result<int> duplicate = connection->duplicate_descriptor();
     if (!duplicate) return std::unexpected(duplicate.error());
     Descriptor socket(*duplicate);
