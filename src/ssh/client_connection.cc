@@ -37,7 +37,7 @@ Result<std::unique_ptr<ClientConnection>> ClientConnection::make(Loop& loop, Des
     failed |= ssh_options_set(s, SSH_OPTIONS_GSSAPI_AUTH, &off);
     failed |= ssh_options_set(s, SSH_OPTIONS_NODELAY, &on);
     failed |= ssh_options_set(s, SSH_OPTIONS_KEY_EXCHANGE, algorithms.key_exchange);
-    failed |= ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, algorithms.host_keys);
+    failed |= ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, host_key_order(settings.known_host_keys).c_str());
     failed |= ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, algorithms.ciphers);
     failed |= ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, algorithms.ciphers);
     failed |= ssh_options_set(s, SSH_OPTIONS_HMAC_C_S, algorithms.macs);

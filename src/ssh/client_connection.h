@@ -12,6 +12,7 @@
 namespace sallyport::ssh {
 
 struct ClientSettings : ConnectionSettings {
+    std::vector<std::string> known_host_keys{};  // types ("ssh-rsa") of which a key of this host is known: asked for first
     std::string user;  // who logs in; at most 256 octets. libssh refuses shell metacharacters
 };
 
