@@ -367,6 +367,7 @@ ByteCount ChannelCore::pull(Kind kind, MutableOctets room) {
 
 std::size_t ChannelCore::write(Kind kind, Octets octets) {
     const auto length = static_cast<std::uint32_t>(octets.size());
+    const std::uint64_t packets_before = connection_.packets_out();
     const int n = kind == Kind::error ? ssh_channel_write_stderr(handle_, octets.data(), length) : ssh_channel_write(handle_, octets.data(), length);
     if (n < 0) {  // the peer has closed it, or the session is over: both are told elsewhere
         octets_out_ += octets.size();
@@ -374,7 +375,7 @@ std::size_t ChannelCore::write(Kind kind, Octets octets) {
     }
     octets_out_ += static_cast<std::size_t>(n);
     has_written_ = has_written_ || n > 0;
-    connection_.check_packets(static_cast<std::size_t>(n));
+    connection_.check_packets(static_cast<std::size_t>(n), connection_.packets_out() - packets_before);
     return static_cast<std::size_t>(n);
 }
 

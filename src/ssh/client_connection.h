@@ -12,8 +12,8 @@
 namespace sallyport::ssh {
 
 struct ClientSettings : ConnectionSettings {
-    std::vector<std::string> known_host_keys{};  // types ("ssh-rsa") of which a key of this host is known: asked for first
     std::string user;  // who logs in; at most 256 octets. libssh refuses shell metacharacters
+    std::vector<std::string> known_key_types{};  // of the server's keys that are known ("ssh-rsa"): asked for before the others
 };
 
 // What the server still takes after a refusal (RFC 4252 5.1).

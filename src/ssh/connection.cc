@@ -342,8 +342,7 @@ void Connection::send_round() {
 }
 
 // A peer whose maximum packet size is a few octets makes us seal a packet for each few; nobody sane has one below 1 KiB.
-void Connection::check_packets(std::size_t octets) {
-    const std::uint64_t packets = packets_.out_packets - packets_when_empty_;
+void Connection::check_packets(std::size_t octets, std::uint64_t packets) {
     if (octets >= 4096 && packets > 64 + octets / 256)
         close({Errc::protocol, "the peer's maximum packet size is too small"}, "maximum packet size too small");
 }

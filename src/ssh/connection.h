@@ -124,7 +124,8 @@ private:
     void send_round();
     void want_to_send(ChannelCore& core);
     bool may_send() const;  // libssh has nothing left to send
-    void check_packets(std::size_t octets);
+    void check_packets(std::size_t octets, std::uint64_t packets);  // of one write
+    std::uint64_t packets_out() const { return packets_.out_packets; }
     void settle();
     void end();
     bool dead() const;
