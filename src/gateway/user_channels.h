@@ -1,0 +1,39 @@
+// user_channels.h: what a user's channels ask of the connection they belong to.
+#pragma once
+#include "gateway/login.h"
+#include "gateway/parts.h"
+#include "gateway/remote_link.h"
+#include "ssh/server_connection.h"
+
+namespace sallyport::gateway {
+
+// Something that waits for the connection to the remote.
+class LinkUser {
+public:
+    virtual void on_link(RemoteLink& link) = 0;
+    virtual void on_no_link(const RemoteFailure& why) = 0;
+
+protected:
+    ~LinkUser() = default;
+};
+
+class ChannelBridge;
+
+class UserChannels {
+public:
+    enum class Agent { none, forwarded };
+    // on_link or on_no_link follows, perhaps inside the call. Agent::forwarded: the user's agent may be asked to log in with.
+    virtual void need_link(LinkUser& user, Agent agent) = 0;
+    virtual void forget(LinkUser& user) = 0;
+    virtual void over(ChannelBridge& bridge) = 0;   // deleted at the end of the turn
+    virtual void touch() = 0;                       // octets have passed: the connection isn't idle
+    virtual const Login& login() const = 0;
+    virtual Parts& parts() = 0;
+    virtual ssh::ServerConnection& front() = 0;
+    virtual RemoteLinkPtr link() = 0;
+
+protected:
+    ~UserChannels() = default;
+};
+
+}  // namespace sallyport::gateway
