@@ -83,7 +83,8 @@ std::optional<std::int64_t> number_after(std::string_view line, std::string_view
 }
 
 bool is_key(std::string_view text) {
-    return text.size() == 22 && std::ranges::all_of(text, [](char c) {
+    // 128 bits in 22 characters: the last one has but two of them.
+    return text.size() == 22 && std::string_view("AQgw").contains(text.back()) && std::ranges::all_of(text, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
     });
 }

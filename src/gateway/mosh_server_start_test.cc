@@ -47,6 +47,7 @@ TEST(MoshServerAnswer, KnowsWhyThereIsNone) {
         {"MOSH CONNECT 65536 ZHkDlFfYLtSGrXSZnd6O/Q\n", 0, MoshServerFailure::failed},
         {"MOSH CONNECT 60001 ZHkDlFfYLtSGrXSZnd6O\n", 0, MoshServerFailure::failed},
         {"MOSH CONNECT 60001 ZHkDlFfYLtSGrXSZnd6O/Q;id\n", 0, MoshServerFailure::failed},
+        {"MOSH CONNECT 60001 ZHkDlFfYLtSGrXSZnd6O/R\n", 0, MoshServerFailure::failed},
         {"MOSH CONNECT 6x1 ZHkDlFfYLtSGrXSZnd6O/Q\n", 0, MoshServerFailure::failed},
         {"MOSH CONNECT\n", 0, MoshServerFailure::failed},
     };

@@ -23,6 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Screen again(screen.size());
     again.feed(as_octets(drawn));
     if (!test::difference(screen, again).empty()) std::abort();
+    // Which character came last isn't redrawn: a combining one or a repetition right behind counts as lost.
+    for (Screen* one : {&screen, &again}) one->feed(as_octets("x\a"));
     screen.feed(octets.subspan(cut));
     again.feed(octets.subspan(cut));
     if (!test::difference(screen, again).empty()) std::abort();

@@ -399,7 +399,10 @@ std::size_t TerminalSession::input(Octets octets) {
     std::size_t taken = 0;
     while (taken < octets.size()) {
         const Octets rest = octets.subspan(taken);
-        if (s.ended || s.leaving) return octets.size();
+        if (s.ended || s.leaving) {
+            taken = octets.size();
+            break;
+        }
         if (s.view) {
             taken = octets.size();
             if (s.view->keys(rest) == ScrollbackView::After::leave) s.close_view();
