@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -15,13 +16,17 @@
 #include "app/doctor_output.h"
 #include "app/exit_code.h"
 #include "app/key_flags.h"
+#include "app/relay_doctor.h"
 #include "net/socket.h"
 
 namespace sallyport::app {
 namespace {
 
+constexpr const char* kRelayConfig = "/etc/sallyport/relay.yaml";  // as in deploy/sallyport-relay.service
+
 struct DoctorCommand {
     explicit DoctorCommand(CLI::App& command) : flags(command, agent_keys(), {"enroll"}) {
+        command.add_flag("--relay", relay, "on the relay's machine: look at the relay instead; takes --config, --state-dir and SALLYPORT_* of `sallyport relay`");
         command.add_flag("--json", json, "one JSON object instead of lines");
         command.add_flag("-v,--verbose", verbose, "the log of what is done, to standard error");
         command.add_option("--target", target, "the service to look at; default: Home Assistant, else the first that a public URL leads to")->type_name("NAME");
@@ -32,6 +37,7 @@ struct DoctorCommand {
         command.add_option("--home-assistant-token-file", token_file, "a file with a long-lived access token, to look at Home Assistant's external URL")->type_name("FILE");
     }
     KeyFlags flags;
+    bool relay = false;
     bool json = false;
     bool verbose = false;
     std::string target;
@@ -50,9 +56,31 @@ int tell(const DoctorReport& report, bool as_json) {
     return report.first_failed() ? kFailed : kDone;
 }
 
+std::function<void(const DoctorStep&)> lines_to_people() {
+    return [marks = marks_of_terminal()](const DoctorStep& step) {
+        std::fputs(doctor_line(step, marks).c_str(), stdout);
+        std::fflush(stdout);
+    };
+}
+
+int run_for_relay(const DoctorCommand& command) {
+    const auto sources = command.flags.sources(kRelayConfig);
+    if (sources)
+        for (const auto& [key, value] : sources->flags)
+            if (std::ranges::find(relay_keys(), key, &KeyInfo::name) == relay_keys().end()) {
+                std::fprintf(stderr, "sallyport: --relay looks at a relay, which has no %s\n", key.c_str());
+                return kWrongUsage;
+            }
+    const auto config = sources ? load_relay_config(*sources) : Result<RelayConfig>(std::unexpected(sources.error()));
+    std::string source = command.flags.config_file();
+    if (source.empty()) source = ::access(kRelayConfig, F_OK) == 0 ? kRelayConfig : "no configuration file";
+    return tell(run_relay_doctor(config, source, command.json ? nullptr : lines_to_people()), command.json);
+}
+
 int run(const DoctorCommand& command) {
     ::signal(SIGPIPE, SIG_IGN);
     ::setenv("RES_OPTIONS", "timeout:2 attempts:2", 0);  // no thread runs yet
+    if (command.relay) return run_for_relay(command);
     const auto sources = command.flags.sources(kAddOnOptions);
     const auto config = sources ? load_agent_config(*sources) : Result<AgentConfig>(std::unexpected(sources.error()));
     std::string source = command.flags.config_file();
@@ -62,11 +90,7 @@ int run(const DoctorCommand& command) {
     options.target = command.target;
     options.public_address = command.public_address;
     options.token_file = command.token_file;
-    if (!command.json)
-        options.on_step = [marks = marks_of_terminal()](const DoctorStep& step) {
-            std::fputs(doctor_line(step, marks).c_str(), stdout);
-            std::fflush(stdout);
-        };
+    if (!command.json) options.on_step = lines_to_people();
     return tell(run_agent_doctor(config, source, std::move(options), log), command.json);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <ctime>
 #include <fstream>
 
 #include "base/encoding.h"
@@ -168,6 +169,25 @@ Result<std::string> pin_of_certificate(std::string_view chain_pem) {
     const X509Ptr certificate = parse_leaf(chain_pem);
     if (!certificate) return fail(Errc::tls, "not a PEM certificate: " + openssl_reason());
     return pin_of(*certificate);
+}
+
+Result<CertificateTimes> times_of_certificate(std::string_view chain_pem) {
+    const X509Ptr leaf = parse_leaf(chain_pem);
+    std::tm from{};
+    std::tm until{};
+    if (!leaf || ASN1_TIME_to_tm(X509_get0_notBefore(leaf.get()), &from) != 1 || ASN1_TIME_to_tm(X509_get0_notAfter(leaf.get()), &until) != 1)
+        return fail(Errc::tls, "the certificate's dates can't be read");
+    const auto wall = [](std::tm& time) { return WallTime(std::chrono::seconds(::timegm(&time))); };
+    return CertificateTimes{wall(from), wall(until)};
+}
+
+bool names_cover(const std::vector<std::string>& names, std::string_view host) {
+    return std::ranges::any_of(names, [host](std::string_view name) {
+        if (name == host) return true;
+        if (!name.starts_with("*.") || host.starts_with("*.")) return false;
+        const std::size_t dot = host.find('.');
+        return dot != std::string_view::npos && dot > 0 && host.substr(dot) == name.substr(1);
+    });
 }
 
 }  // namespace sallyport

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "net/openssl_handles.h"
 
@@ -24,6 +25,15 @@ enum class KeyType { p256, ed25519 };
 Result<Certificate> make_self_signed(KeyType type, const std::vector<std::string>& names);
 // Another certificate for the key of one signed by itself.
 Result<Certificate> sign_anew(const Certificate& self_signed, const std::vector<std::string>& names);
+
+// From when until when the first certificate of a chain is valid.
+struct CertificateTimes {
+    WallTime from;
+    WallTime until;
+};
+Result<CertificateTimes> times_of_certificate(std::string_view chain_pem);
+// Whether one of a certificate's names, wildcards included (one label), is that host's. Lower case.
+bool names_cover(const std::vector<std::string>& names, std::string_view host);
 
 // SHA-256 of the certificate's SubjectPublicKeyInfo, base64url: the pin (RFC 7469 2.4 hashes the same octets).
 Result<std::string> pin_of_certificate(std::string_view chain_pem);

@@ -1,5 +1,6 @@
 #include "relay/admin_status.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "edge/route_policy_json.h"
+#include "net/socket.h"
 #include "relay/state_dir.h"
 
 namespace sallyport::relay {
@@ -84,6 +86,12 @@ std::string warning_of(const LiveAgent& live, const RefusedNewcomer& other) {
                                   "; if you know nothing of it: sallyport admin agent rotate " + name);
 }
 
+json::object process_facts() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return {{"pid", ::getpid()}, {"descriptors_open", open_descriptors()}, {"descriptors_limit", static_cast<std::int64_t>(limit.rlim_cur)}};
+}
+
 }  // namespace
 
 AdminAnswered show_status(AdminCall& call) {
@@ -119,6 +127,7 @@ AdminAnswered show_status(AdminCall& call) {
                                          {"agents", json::object{{"total", agents->size()}, {"online", call.live.size()}}},
                                          {"routes", routes->size()},
                                          {"health", health},
+                                         {"process", process_facts()},
                                          {"listeners", std::move(listeners)},
                                          {"warnings", std::move(warnings)}}};
 }

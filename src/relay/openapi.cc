@@ -257,6 +257,7 @@ const std::string_view kOpenApiDocument = R"json({
         "loops": {"type": "integer"}, "open_connections": {"type": "integer"}, "routes": {"type": "integer"},
         "health": {"type": "object", "description": "how many enabled routes are in which state", "properties": {"healthy": {"type": "integer"}, "unhealthy": {"type": "integer"}, "unknown": {"type": "integer"}}},
         "agents": {"type": "object", "properties": {"total": {"type": "integer"}, "online": {"type": "integer"}}},
+        "process": {"type": "object", "properties": {"pid": {"type": "integer"}, "descriptors_open": {"type": "integer"}, "descriptors_limit": {"type": "integer"}}},
         "listeners": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "address": {"type": "string"}}}},
         "warnings": {"type": "array", "items": {"type": "string"}}}}
     }

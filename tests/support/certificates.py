@@ -47,10 +47,10 @@ class Authority:
             .sign(self._key, hashes.SHA256()))
         self.file, _ = _write(folder, name.replace(" ", "-"), certificate, self._key)
 
-    def issue(self, *names, stem=None):
+    def issue(self, *names, stem=None, until=_END):
         """(certificate file, key file) for these DNS names or addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return _write(self._folder, stem or names[0].replace("*", "any"), _leaf(names, self._name, key, self._key), key)
+        return _write(self._folder, stem or names[0].replace("*", "any"), _leaf(names, self._name, key, self._key, until), key)
 
 
 def self_signed(folder, *names, stem="self-signed"):
@@ -58,10 +58,10 @@ def self_signed(folder, *names, stem="self-signed"):
     return _write(folder, stem, _leaf(names, _name(names[0]), key, key), key)
 
 
-def _leaf(names, issuer, key, signing_key):
+def _leaf(names, issuer, key, signing_key, until=_END):
     return (
         x509.CertificateBuilder().subject_name(_name(names[0])).issuer_name(issuer).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(_START).not_valid_after(_END)
+        .serial_number(x509.random_serial_number()).not_valid_before(_START).not_valid_after(until)
         .add_extension(x509.SubjectAlternativeName([_alternative_name(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(signing_key, hashes.SHA256()))
