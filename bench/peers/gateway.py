@@ -22,9 +22,10 @@ class Gateway(Process):
             "GATEWAY_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_HOST_KEY_PATH": os.path.join(state, "host_key"),
+            "GATEWAY_DETACH_TIMEOUT": "0s",  # a terminal that is closed ends its session
             "SALLYPORT_STATE_DIR": state,
             **settings})
-        self.wait_for_output(re.compile(r"event=gateway\.ready\b"))
+        self.wait_for_output(re.compile(r"event=gateway\.started\b"))
 
     def client(self, keys, *command):
         """The argv of a user's ssh."""
