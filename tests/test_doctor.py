@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from home_assistant.double import HomeAssistant
-from support.processes import DEADLINE_S
+from support.processes import DEADLINE_S, wait_until
 from support.relay import BINARY, clean_environment
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
@@ -307,6 +307,26 @@ def test_a_route_with_a_password_and_a_prefix(world, home):
     report = doctor(world, tunnel.agent)
     assert report.code == 0 and report.result("public_page") == "skipped" and report.result("websocket") == "skipped", report
     assert report.result("download") == report.result("events") == "ok"
+
+
+# --- at the first start ---
+
+
+def test_an_agent_looks_once_by_itself_and_says_what_fails(world, home):
+    double = world.keep_origin(HomeAssistant())
+    relay = world.relay()
+    code = relay.add_agent("home", ["localhost"], [f"homeassistant={double.url}"])["enroll"]
+    agent = world.agent(code, first_look=True, env={"SSL_CERT_FILE": str(world.authority.file)})
+    failed = agent.wait_for_event("agent.first_look_failed", step="forwarded_for")
+    assert "use_x_forwarded_for" in failed["advice"]
+    agent.wait_for_event("agent.first_look_failed", step="public_tls")  # localhost is none of the certificate's names
+    assert agent.wait_for_event("agent.first_look")["first_failed"] == "forwarded_for"
+    wait_until(lambda: (agent.state_dir / "first-look").exists(), "it is noted")
+    agent.restart()
+    agent.wait_until_connected()
+    agent.wait_for_event("agent.route")
+    assert agent.stop() == 0
+    assert not agent.program.events("agent.first_look") and not agent.program.events("agent.first_look_failed")
 
 
 # --- how it is told ---

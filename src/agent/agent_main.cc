@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/agent_start.h"
+#include "agent/first_look.h"
 #include "agent/ssh_start.h"
 #include "net/address_watch.h"
 #include "net/service_notifier.h"
@@ -40,12 +41,13 @@ void say(const std::string& line) {
 
 class Announcer final : public AgentObserver {
 public:
-    explicit Announcer(TargetTable targets) : targets_(std::move(targets)) {}
+    Announcer(TargetTable targets, FirstLook& first_look) : targets_(std::move(targets)), first_look_(first_look) {}
     void on_agent_connected(const Url& relay) override { say("Connected to " + relay.text()); }
     void on_agent_routes(const std::vector<RouteNotice>& routes) override {
         if (routes.empty()) say("No public URL leads here yet: `sallyport admin route add` on the relay makes one.");
         for (const RouteNotice& route : routes)
             say("  " + shown(route.url) + "  leads to  " + shown(route.target) + where(route.target));
+        if (!routes.empty()) first_look_.begin();
     }
 
 private:
@@ -55,6 +57,7 @@ private:
         return target->is_located() ? " (" + target->url.text() + ")" : "";
     }
     TargetTable targets_;
+    FirstLook& first_look_;
 };
 
 class SshAnnouncer final : public SshAgentObserver {
@@ -210,7 +213,8 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     auto setup = prepare_agent(config, *folder, *code, log, stdout);
     if (!setup) return cannot_start(log, setup.error());
     std::fflush(stdout);
-    Announcer announcer(setup->targets);
+    FirstLook first_look(config, *folder, log);
+    Announcer announcer(setup->targets, first_look);
     return serve<Agent>(std::move(*setup), std::move(announcer), log);
 }
 

@@ -53,6 +53,7 @@ constexpr std::array kKeys = {
     KeyInfo{"concurrency_limit", "N", "requests in flight (default 100)"},
     KeyInfo{"services", "NAME=URL,...", "what may be reached here (default: Home Assistant, found by itself)"},
     KeyInfo{"allow_any_target", "BOOL", "lets the relay reach every host and port from here (default false)"},
+    KeyInfo{"first_look", "BOOL", "at the first start, look whether all of the way works, and log what doesn't (default true)"},
 };
 
 // A code may have been wrapped or pasted with spaces.
@@ -106,6 +107,7 @@ void read_rest(Reader& reader, AgentConfig& config) {
     reader.read_duration("request_timeout", config.request_timeout, 1ms, 24h);
     reader.read_integer("concurrency_limit", config.concurrency_limit, 1, 100'000);
     reader.read_bool("allow_any_target", config.allow_any_target);
+    reader.read_bool("first_look", config.first_look);
     config.services = read_services(reader);
 }
 

@@ -56,6 +56,7 @@ struct AgentConfig {
     std::uint32_t concurrency_limit = 100;              // announced; requests in flight and upgraded streams
     std::vector<ServiceConfig> services{};              // never empty: at least the built-in one
     bool allow_any_target = false;
+    bool first_look = true;  // the doctor's short form at the first start
     std::optional<SshConfig> ssh{};  // transport ssh: no relay of ours is dialled
     std::vector<std::string> warnings{};  // for the log
 };

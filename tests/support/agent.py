@@ -17,7 +17,7 @@ class RunningAgent:
         self._within = list(within)
         self._stdin = stdin
         self._env = clean_environment(**({"SALLYPORT_ENROLL": code} if code else {}), **(env or {}))
-        self.config = {"log_level": "debug", "reconnect_base": "50ms", "reconnect_max": "500ms", **config}
+        self.config = {"log_level": "debug", "reconnect_base": "50ms", "reconnect_max": "500ms", "first_look": False, **config}
         self._starts = 0
         self.start()
 
