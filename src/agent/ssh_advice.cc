@@ -47,6 +47,20 @@ SshFailure host_key_revoked(const SshServerConfig& server, std::string_view show
     return {SshFailure::Kind::host_key_unknown, "the server shows the key " + std::string(shown) + ", which known_hosts calls revoked", "find out what has happened to " + server.hostname};
 }
 
+bool is_sallyport(std::string_view version) {
+    if (version.starts_with("SSH-2.0-")) version.remove_prefix(8);
+    return version.starts_with("Sallyport");
+}
+
+SshFailure key_refused_by_relay(const SshServerConfig& server, std::string_view public_key) {
+    return {SshFailure::Kind::key_refused, "the relay doesn't know this agent's key", "on " + server.hostname + ": sallyport admin agent add NAME --ssh-key '" + std::string(public_key) + "'"};
+}
+
+SshFailure forward_refused_by_relay(const RemoteForward& forward) {
+    return {SshFailure::Kind::forward_refused, "the relay refuses to listen on " + forward.listen_text(),
+            "no route of this agent fits: the relay's log says which ones there are (docs/ssh.md), and `sallyport admin route add HOSTNAME NAME` makes one; remote_ip_address may be the route's hostname"};
+}
+
 SshFailure key_refused(const SshServerConfig& server, std::string_view authorized_line) {
     return {SshFailure::Kind::key_refused, "the server doesn't take this agent's key for the user " + server.username,
             "add this line to ~" + server.username + "/.ssh/authorized_keys on " + server.hostname + ": " + std::string(authorized_line)};

@@ -17,6 +17,11 @@ std::string authorized_keys_line(const std::vector<SshForward>& forwards, const 
 SshFailure host_key_changed(const SshServerConfig& server, std::string_view shown, const std::vector<std::string>& known);
 SshFailure host_key_not_given(const SshServerConfig& server, std::string_view shown);
 SshFailure host_key_revoked(const SshServerConfig& server, std::string_view shown);
+// "SSH-2.0-Sallyport", with or without what stands before the name: a relay of ours. It knows agents and routes, not authorized_keys.
+bool is_sallyport(std::string_view version);
+SshFailure key_refused_by_relay(const SshServerConfig& server, std::string_view public_key);
+SshFailure forward_refused_by_relay(const RemoteForward& forward);
+
 SshFailure key_refused(const SshServerConfig& server, std::string_view authorized_line);
 // `listen`: "127.0.0.1:8123". Somebody listens there.
 SshFailure forward_taken(const SshServerConfig& server, const RemoteForward& forward);

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "agent/ssh_advice.h"
 #include "wire/host_name.h"
 
 namespace sallyport {
 namespace {
 
 std::chrono::milliseconds at_least_zero(Duration wait) { return std::chrono::ceil<std::chrono::milliseconds>(std::max<Duration>(wait, Duration::zero())); }
-
-bool is_ours(std::string_view version) { return version.starts_with("Sallyport"); }
 
 }  // namespace
 
@@ -63,7 +62,8 @@ void SshKeeper::on_link_gone(SshLink& link) {
 
 void SshKeeper::check() {
     if (link_) return link_->check();
-    if (redial_.running()) redial_.start(Duration::zero());
+    // A server that said no would say it again, and count.
+    if (redial_.running() && !refused_) redial_.start(Duration::zero());
 }
 
 void SshKeeper::dial() {
@@ -119,6 +119,7 @@ void SshKeeper::on_link_notice(std::string_view event, std::string_view text) { 
 void SshKeeper::on_link_closed(const SshFailure& why) {
     let_go();
     if (!std::exchange(up_, false)) return failed(why);
+    refused_ = false;
     const auto age = loop_.now() - up_at_;
     back_off_.connection_lasted(age);
     log_.warn("agent.disconnected", {{"relay", server_.config.url()},
@@ -134,6 +135,7 @@ void SshKeeper::failed(const SshFailure& why) {
     const bool lasting = why.needs_person() || why.kind == SshFailure::Kind::forward_taken;
     failures_.tell(name_of(why.kind), why.reason, why.advice, why.needs_person() ? LogLevel::error : LogLevel::warn,
                    lasting ? DialFailureLog::Weight::lasting : DialFailureLog::Weight::passing, attempts_, loop_.now());
+    refused_ = why.needs_person();
     may_dial_at_ = loop_.now() + delay_after(why);
     owner_.on_server_down(*this);
 }
@@ -148,7 +150,7 @@ std::chrono::milliseconds SshKeeper::delay_after(const SshFailure& why) {
 
 void SshKeeper::look_whether_public(const SshLink::Up& up) {
     // Our own relay binds nothing, and probes by itself. Behind a ProxyCommand the server has no address that we know.
-    if (is_ours(up.version) || up.address.empty()) return;
+    if (is_sallyport(up.version) || up.address.empty()) return;
     const auto server_at = parse_authority(up.address);
     if (!server_at) return;
     const auto& forwards = server_.config.forwards;

@@ -88,6 +88,7 @@ private:
     TimePoint up_at_{};
     std::uint64_t attempts_ = 0;  // since the last connection
     bool looked_ = false;
+    bool refused_ = false;  // the last attempt, by what only a person can change
     bool up_ = false;
     std::unique_ptr<SshPreflight> preflight_;
     std::unique_ptr<SshLink> link_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/ssh_advice.h"
 #include "agent/ssh_preflight.h"
 #include "net/socket.h"
 #include "ssh/channel_stream.h"
@@ -67,6 +66,7 @@ void SshLibraryLink::on_connected(Result<Descriptor> connected) {
     settings.keepalive_interval = server_.alive_interval;
     settings.keepalive_count_max = server_.alive_count;
     settings.most_channels = kMostChannels;
+    settings.known_key_types = server_.host_keys.types();
     auto connection = ssh::ClientConnection::make(loop_, std::move(*connected), settings, static_cast<ssh::ClientConnection::Owner&>(*this));
     if (!connection) return end({SshFailure::Kind::setup, connection.error().detail, {}});
     connection_ = std::move(*connection);
@@ -93,7 +93,7 @@ void SshLibraryLink::on_host_key(const SshPublicKey& key) {
 
 void SshLibraryLink::on_login_refused(const ssh::LoginRefusal& refusal) {
     if (over_) return;
-    SshFailure why = key_refused(server_.config, server_.authorized_line);
+    SshFailure why = is_our_relay() ? key_refused_by_relay(server_.config, server_.key.public_key().text()) : key_refused(server_.config, server_.authorized_line);
     if (refusal.partial)
         why = {SshFailure::Kind::key_refused, "the server takes this agent's key, but wants another proof on top", "see AuthenticationMethods in its sshd_config: publickey alone must do"};
     else if (!refusal.public_key)
@@ -126,6 +126,7 @@ void SshLibraryLink::on_forward(Result<std::uint16_t> granted) {
 
 void SshLibraryLink::look_into_refusal() {
     const RemoteForward& forward = asked();
+    if (is_our_relay()) return end(forward_refused_by_relay(forward));
     // Twice refused, and nobody listened in between.
     if (looked_) return end(forward_refused(server_.config, forward, ForwardDoubt::not_permitted, server_.authorized_line));
     looked_ = true;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "agent/ssh_advice.h"
 #include "agent/ssh_link.h"
 #include "agent/ssh_server.h"
 #include "base/log.h"
@@ -38,6 +39,7 @@ private:
     void look_into_refusal();
     void end(SshFailure why);
     SshFailure failure_of(const Error& error) const;
+    bool is_our_relay() const { return connection_ && is_sallyport(connection_->peer_version()); }
     const RemoteForward& asked() const { return server_.config.forwards[ports_.size()].line; }
 
     void on_host_key(const SshPublicKey& key) override;

@@ -1,5 +1,8 @@
 #include "ssh/algorithms.h"
 
+#include <algorithm>
+#include <string_view>
+
 namespace sallyport::ssh {
 namespace {
 
@@ -49,6 +52,19 @@ const Algorithms& client_algorithms() {
         kPublicKeys,
     };
     return algorithms;
+}
+
+std::string host_key_order(const std::vector<std::string>& known_types) {
+    std::string first, rest;
+    for (std::string_view all = client_algorithms().host_keys; !all.empty();) {
+        const std::string_view name = all.substr(0, all.find(','));
+        all.remove_prefix(std::min(name.size() + 1, all.size()));
+        const std::string_view type = name.starts_with("rsa-sha2-") ? "ssh-rsa" : name;
+        std::string& list = std::ranges::find(known_types, type) == known_types.end() ? rest : first;
+        list += (list.empty() ? "" : ",") + std::string(name);
+    }
+    if (first.empty() || rest.empty()) return first + rest;
+    return first + "," + rest;
 }
 
 }  // namespace sallyport::ssh

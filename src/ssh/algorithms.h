@@ -4,6 +4,8 @@
 // A server's key exchange is X25519 alone: every client since 2014 has it, and a finite-field group of 4,096 or 8,192 bits
 // lets a stranger make us compute for tens of milliseconds by one message. A client of ours also takes what older servers have.
 #pragma once
+#include <string>
+#include <vector>
 
 namespace sallyport::ssh {
 
@@ -17,5 +19,9 @@ struct Algorithms {
 
 const Algorithms& server_algorithms();
 const Algorithms& client_algorithms();
+
+// The client's host key algorithms, those of the given key types ("ssh-ed25519", "ssh-rsa") first: a server that has several keys
+// shows one that is known.
+std::string host_key_order(const std::vector<std::string>& known_types);
 
 }  // namespace sallyport::ssh

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-
 #include "ssh/agent_login.h"
 #include "ssh/algorithms.h"
 
@@ -11,20 +9,6 @@ namespace sallyport::ssh {
 namespace {
 
 constexpr std::size_t kMaxBanner = 4096;
-
-// Signature algorithms in their order, those of `first` (types of keys) in front.
-std::string in_order(std::string_view algorithms, const std::vector<std::string>& first) {
-    std::string front, back;
-    while (!algorithms.empty()) {
-        const std::string_view algorithm = algorithms.substr(0, algorithms.find(','));
-        algorithms.remove_prefix(std::min(algorithm.size() + 1, algorithms.size()));
-        const std::string_view type = algorithm.starts_with("rsa-sha2-") ? "ssh-rsa" : algorithm;
-        std::string& out = std::ranges::find(first, type) != first.end() ? front : back;
-        out += std::string(algorithm) + ",";
-    }
-    const std::string all = front + back;
-    return all.substr(0, all.size() - 1);
-}
 
 }  // namespace
 
@@ -53,7 +37,7 @@ Result<std::unique_ptr<ClientConnection>> ClientConnection::make(Loop& loop, Des
     failed |= ssh_options_set(s, SSH_OPTIONS_GSSAPI_AUTH, &off);
     failed |= ssh_options_set(s, SSH_OPTIONS_NODELAY, &on);
     failed |= ssh_options_set(s, SSH_OPTIONS_KEY_EXCHANGE, algorithms.key_exchange);
-    failed |= ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, in_order(algorithms.host_keys, settings.known_key_types).c_str());
+    failed |= ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, host_key_order(settings.known_key_types).c_str());
     failed |= ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, algorithms.ciphers);
     failed |= ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, algorithms.ciphers);
     failed |= ssh_options_set(s, SSH_OPTIONS_HMAC_C_S, algorithms.macs);
