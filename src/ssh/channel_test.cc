@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <gtest/gtest.h>
+
 #include "ssh/test_support.h"
 
 namespace sallyport::ssh {

@@ -1,5 +1,7 @@
 #include "ssh/connection.h"
 
+#include <gtest/gtest.h>
+
 #include "ssh/test_support.h"
 
 namespace sallyport::ssh {

@@ -13,6 +13,8 @@
 #include <fstream>
 
 #include "ssh/agent_socket.h"
+#include <gtest/gtest.h>
+
 #include "ssh/test_support.h"
 
 namespace sallyport::ssh {

@@ -1,7 +1,8 @@
 // test_support.h: both ends of an SSH connection on one loop, over loopback, for the tests of this folder.
 #pragma once
-#include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
