@@ -7,15 +7,22 @@
 
 #include "base/octets.h"
 #include "gateway/octet_queue.h"
+#include "gateway/user_channels.h"
 #include "net/loop.h"
 #include "ssh/channel.h"
 
 namespace sallyport::gateway {
 
-class ChannelBridge {
+class ChannelBridge : public UserChannel {
 public:
+    // A near channel on its way to another owner.
+    struct Taken {
+        ssh::ChannelPtr channel;
+        std::string octets;  // still to be consumed()
+        bool eof = false;
+    };
+
     explicit ChannelBridge(Loop& loop);
-    virtual ~ChannelBridge() = default;
     ChannelBridge(const ChannelBridge&) = delete;
     ChannelBridge& operator=(const ChannelBridge&) = delete;
 
@@ -47,11 +54,6 @@ protected:
     void close_near(std::optional<ssh::ExitStatus> exit);  // behind everything that waits for it
     void close_now();                                      // both; on_bridge_over isn't called
     // The near channel goes to another owner, with what its client has sent and nobody has taken.
-    struct Taken {
-        ssh::ChannelPtr channel;
-        std::string octets;  // still to be consumed()
-        bool eof = false;
-    };
     Taken take_near();
     Loop& loop() { return loop_; }
     const std::optional<ssh::ExitStatus>& exit_status() const { return told_exit_; }  // what the user was told

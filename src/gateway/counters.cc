@@ -84,13 +84,16 @@ std::string metrics_text(const Counters& counters, const Snapshot& snapshot) {
     out.push_back(counter("mosh_fallbacks_total", "Terminals that went over SSH since mosh did not work").add(number(counters.mosh_fallbacks)).take());
     Family round_trip = gauge("mosh_round_trip_seconds", "Of each terminal over mosh, where it is known");
     Family silence = gauge("mosh_silence_seconds", "How long nothing has come from the remote, of each terminal over mosh");
+    Family loss = gauge("mosh_loss_ratio", "Share of the remote's datagrams that were lost lately, of each terminal over mosh");
     for (const Snapshot::Line& line : snapshot.mosh) {
         const Labels labels = {{"user", line.user}, {"session", std::to_string(line.session)}};
         if (line.round_trip_seconds >= 0) round_trip.add(line.round_trip_seconds, labels);
-        silence.add(line.silence_seconds, labels);
+        if (line.silence_seconds >= 0) silence.add(line.silence_seconds, labels);
+        if (line.loss >= 0) loss.add(line.loss, labels);
     }
     out.push_back(round_trip.take());
     out.push_back(silence.take());
+    out.push_back(loss.take());
     std::ostringstream text;
     prometheus::TextSerializer().Serialize(text, out);
     return text.str();

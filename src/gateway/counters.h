@@ -56,7 +56,8 @@ struct Snapshot {
         std::string user;
         std::uint64_t session = 0;
         double round_trip_seconds = 0;   // under 0: not known
-        double silence_seconds = 0;
+        double silence_seconds = 0;      // under 0: not known
+        double loss = -1;                // share; under 0: not known
     };
     std::vector<Line> mosh{};
 };

@@ -110,6 +110,7 @@ Gateway::Gateway(Loop& loop, Workers& workers, Log& log, GatewayConfig config, s
       passwords_(loop, workers, config_.passwords),
       pool_(loop, {.keep = config_.warm_timeout, .of_holder = config_.warm_connections}),
       fetcher_(own_key_ ? std::make_unique<KeyFetcher>(loop, site_, *own_key_, config_.key_cache, counters_, log) : nullptr),
+      terminals_(loop, log, config_, counters_),
       parts_{.loop = loop,
              .log = log,
              .config = config_,
@@ -120,7 +121,8 @@ Gateway::Gateway(Loop& loop, Workers& workers, Log& log, GatewayConfig config, s
              .passwords = passwords_,
              .pool = pool_,
              .own_key = own_key_ ? &*own_key_ : nullptr,
-             .fetcher = fetcher_.get()},
+             .fetcher = fetcher_.get(),
+             .terminals = terminals_},
       patience_(loop, [this] {
           for (const auto& [key, connection] : connections_) connection->close({Errc::timeout, "the gateway stops"}, "the gateway is being stopped");
       }) {}
@@ -179,7 +181,7 @@ void Gateway::stop(std::chrono::milliseconds patience, std::function<void()> sto
 }
 
 std::string Gateway::metrics() const {
-    return metrics_text(counters_, {.connections = admission_.connections(), .unauthenticated = admission_.unauthenticated(), .warm = pool_.size()});
+    return metrics_text(counters_, {.connections = admission_.connections(), .unauthenticated = admission_.unauthenticated(), .warm = pool_.size(), .detached = terminals_.detached(), .mosh = terminals_.lines()});
 }
 
 }  // namespace sallyport::gateway

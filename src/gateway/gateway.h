@@ -49,6 +49,7 @@ private:
     PasswordJudge passwords_;
     RemotePool pool_;
     std::unique_ptr<KeyFetcher> fetcher_;
+    Terminals terminals_;
     Parts parts_;
     std::map<UserConnection*, std::unique_ptr<UserConnection>> connections_;
     std::vector<SocketAddress> addresses_;

@@ -9,6 +9,7 @@
 #include "gateway/local_keys.h"
 #include "gateway/password_judge.h"
 #include "gateway/remote_pool.h"
+#include "gateway/terminals.h"
 
 namespace sallyport::gateway {
 
@@ -24,6 +25,7 @@ struct Parts {
     RemotePool& pool;
     const ssh::PrivateKey* own_key;  // null: users log in to the remote with their agents
     KeyFetcher* fetcher;             // null without own_key
+    Terminals& terminals;
 };
 
 }  // namespace sallyport::gateway

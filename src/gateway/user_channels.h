@@ -17,7 +17,11 @@ protected:
     ~LinkUser() = default;
 };
 
-class ChannelBridge;
+// One of a user's channels, which his connection owns.
+class UserChannel {
+public:
+    virtual ~UserChannel() = default;
+};
 
 class UserChannels {
 public:
@@ -25,7 +29,8 @@ public:
     // on_link or on_no_link follows, perhaps inside the call. Agent::forwarded: the user's agent may be asked to log in with.
     virtual void need_link(LinkUser& user, Agent agent) = 0;
     virtual void forget(LinkUser& user) = 0;
-    virtual void over(ChannelBridge& bridge) = 0;   // deleted at the end of the turn
+    virtual void over(UserChannel& channel) = 0;   // deleted at the end of the turn
+    virtual void add(std::unique_ptr<UserChannel> channel) = 0;
     virtual void touch() = 0;                       // octets have passed: the connection isn't idle
     virtual const Login& login() const = 0;
     virtual Parts& parts() = 0;

@@ -73,7 +73,7 @@ Result<std::unique_ptr<UserConnection>> UserConnection::make(Parts& parts, const
 
 UserConnection::~UserConnection() {
     forward_wish_.reset();
-    bridges_.clear();
+    channels_.clear();
     if (!link_) return;
     link_->remove(*this);
     link_->set_receiver(nullptr);
@@ -231,7 +231,7 @@ void UserConnection::on_link_over(RemoteLink&, const RemoteFailure& why) {
     tell_link_users();
     // What is open tells its user; then there is nothing left that this connection is for.
     const std::string text = "sallyport: " + std::string(why.for_user());
-    if (bridges_.empty()) connection_->close({Errc::unreachable, why.detail}, text);
+    if (channels_.empty()) connection_->close({Errc::unreachable, why.detail}, text);
 }
 
 void UserConnection::tell_link_users() {
@@ -269,19 +269,19 @@ void UserConnection::forget(LinkUser& user) { std::erase(link_users_, &user); }
 void UserConnection::on_channel_requested(std::unique_ptr<ssh::IncomingChannel> channel) {
     touch();
     const ssh::ChannelOpen& asked = channel->asked();
-    if (bridges_.size() >= parts_.config.max_channels) return channel->refuse();
+    if (channels_.size() >= parts_.config.max_channels) return channel->refuse();
     if (asked.kind == ssh::ChannelOpen::Kind::session) {
         auto session = std::make_unique<UserSession>(*this);
         auto accepted = channel->accept(session->near());
         if (!accepted) return;
         UserSession& added = *session;
-        bridges_.emplace(&added, std::move(session));
+        add(std::move(session));
         return added.set_near(std::move(*accepted));
     }
     if (asked.kind != ssh::ChannelOpen::Kind::direct_tcpip || !login_.options.may_open(asked.address, asked.port)) return channel->refuse();
     auto bridge = std::make_unique<DirectBridge>(*this, std::move(channel));
     DirectBridge& added = *bridge;
-    bridges_.emplace(&added, std::move(bridge));
+    add(std::move(bridge));
     added.start();
 }
 
@@ -289,7 +289,7 @@ void UserConnection::on_link_channel(std::unique_ptr<ssh::IncomingChannel> chann
     touch();
     const ssh::ChannelOpen asked = channel->asked();
     ReverseBridge::Open open;
-    if (state_ != State::in || bridges_.size() >= parts_.config.max_channels) return channel->refuse();
+    if (state_ != State::in || channels_.size() >= parts_.config.max_channels) return channel->refuse();
     if (asked.kind == ssh::ChannelOpen::Kind::agent) {
         if (!login_.options.agent_forwarding) return channel->refuse();
         open = [this](ssh::Channel::Owner& owner) { return connection_->open_agent(owner); };
@@ -301,17 +301,22 @@ void UserConnection::on_link_channel(std::unique_ptr<ssh::IncomingChannel> chann
     }
     auto bridge = std::make_unique<ReverseBridge>(*this, std::move(channel));
     ReverseBridge& added = *bridge;
-    bridges_.emplace(&added, std::move(bridge));
+    add(std::move(bridge));
     added.start(open);
 }
 
-void UserConnection::over(ChannelBridge& bridge) {
-    const auto place = bridges_.find(&bridge);
-    if (place == bridges_.end()) return;
+void UserConnection::add(std::unique_ptr<UserChannel> channel) {
+    UserChannel* const key = channel.get();
+    channels_.emplace(key, std::move(channel));
+}
+
+void UserConnection::over(UserChannel& channel) {
+    const auto place = channels_.find(&channel);
+    if (place == channels_.end()) return;
     parts_.loop.dispose(std::move(place->second));
-    bridges_.erase(place);
+    channels_.erase(place);
     // Nothing more can come of it.
-    if (bridges_.empty() && link_ && link_->over() && state_ == State::in)
+    if (channels_.empty() && link_ && link_->over() && state_ == State::in)
         connection_->close({Errc::unreachable, "the remote is gone"}, "sallyport: " + std::string(link_->failure().for_user()));
 }
 
@@ -372,7 +377,7 @@ void UserConnection::on_connection_closed(const Error& reason) {
         parts_.log.info("gateway.refused", {{"user", login_.user}, {"from", login_.ip}, {"reason", name_of(last_refusal_)}, {"attempts", rejected_}});
     }
     forward_wish_.reset();
-    for (auto& [bridge, owned] : std::exchange(bridges_, {})) parts_.loop.dispose(std::move(owned));
+    for (auto& [bridge, owned] : std::exchange(channels_, {})) parts_.loop.dispose(std::move(owned));
     on_over_(*this);
 }
 

@@ -23,7 +23,7 @@ public:
 
     // The gateway stops: terminals are let go at once, what else is open may go on until close().
     void close(Error reason, std::string text);
-    bool busy() const { return !bridges_.empty(); }
+    bool busy() const { return !channels_.empty(); }
 
 private:
     enum class State { greeting, in, over };
@@ -43,7 +43,8 @@ private:
     // ---- from the channels
     void need_link(LinkUser& user, Agent agent) override;
     void forget(LinkUser& user) override;
-    void over(ChannelBridge& bridge) override;
+    void over(UserChannel& channel) override;
+    void add(std::unique_ptr<UserChannel> channel) override;
     void touch() override { touched_at_ = parts_.loop.now(); }
     const Login& login() const override { return login_; }
     Parts& parts() override { return parts_; }
@@ -96,7 +97,7 @@ private:
     std::vector<LinkUser*> link_users_;  // wait for the link
     std::vector<Forward> forwards_;
     std::unique_ptr<ForwardWish> forward_wish_;
-    std::map<ChannelBridge*, std::unique_ptr<ChannelBridge>> bridges_;
+    std::map<UserChannel*, std::unique_ptr<UserChannel>> channels_;
     Timer idle_;
     Timer proof_;                        // pass-through: how long the remote may not have let him in
     std::unique_ptr<ssh::ServerConnection> connection_;

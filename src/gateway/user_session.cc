@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/user_terminal.h"
+
 namespace sallyport::gateway {
 namespace {
 
@@ -97,7 +99,30 @@ Channel::Answer UserSession::begin(const ChannelRequest& request) {
     return Channel::Answer::later;
 }
 
+// A shell in a terminal; with command= too.
+bool UserSession::is_terminal() const { return pty_ && request_->kind == Kind::shell; }
+
+void UserSession::go_on_as_terminal() {
+    Parts& parts = connection_.parts();
+    --parts.counters.open[kind()];
+    --parts.counters.sessions[kind()];
+    counted_ = false;
+    if (near_channel() && answered_) near_channel()->answer(Channel::Answer::accept);
+    answered_ = true;
+    const Login& login = connection_.login();
+    TerminalWish wish{.holder = login.holder(),
+                      .ip = login.ip,
+                      .term = term_,
+                      .size = clamp_terminal_size(size_.columns, size_.rows),
+                      .variables = std::move(variables_),
+                      .command = login.options.command.value_or(""),
+                      .agent = agent_};
+    UserTerminal::take_over(connection_, take_near(), std::move(wish));
+    connection_.over(*this);
+}
+
 void UserSession::on_link(RemoteLink& link) {
+    if (is_terminal()) return go_on_as_terminal();
     auto channel = link.connection().open_session(far());
     if (!channel) return give_up("the remote host takes no more sessions on this connection");
     set_far(std::move(*channel));

@@ -31,6 +31,8 @@ private:
     bool take_variable(const ssh::ChannelRequest& request);
     ssh::Channel::Answer begin(const ssh::ChannelRequest& request);
     void start_at_remote();
+    bool is_terminal() const;
+    void go_on_as_terminal();
     void give_up(std::string_view why);
     SessionKind kind() const;
 

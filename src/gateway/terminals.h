@@ -1,0 +1,87 @@
+// terminals.h: all interactive sessions: starts them (mosh-server on the remote and mosh-client here, else a pty over SSH), keeps them
+// with their connection to the remote while their users are away, and cleans up behind them. One log line, gateway.session, when
+// one ends. Lives on the gateway's loop.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/counters.h"
+#include "gateway/mosh_engine.h"
+#include "gateway/remote_command.h"
+#include "gateway/session_registry.h"
+#include "config/gateway_config.h"
+
+namespace sallyport::gateway {
+
+struct TerminalWish {
+    SessionHolder holder;
+    std::string ip;       // of the user
+    std::string term;
+    TerminalSize size;
+    std::vector<std::pair<std::string, std::string>> variables;
+    std::string command;  // "": the login shell
+    bool agent = false;
+};
+
+class Terminals {
+public:
+    Terminals(Loop& loop, Log& log, const GatewayConfig& config, Counters& counters);
+    ~Terminals();
+    Terminals(const Terminals&) = delete;
+    Terminals& operator=(const Terminals&) = delete;
+
+    // A session being started; destroying it (Loop::dispose) takes it back.
+    class Opening;
+    using OnOpen = std::function<void(TerminalSession&)>;  // started, nobody attached yet; never inside open()
+    std::unique_ptr<Opening> open(RemoteLinkPtr link, TerminalWish wish, OnOpen on_open);
+    bool has_room(const SessionHolder& holder) const { return registry_.has_room(holder.user); }
+
+    std::vector<TerminalSession*> waiting(const SessionHolder& holder) const;
+    bool still_waiting(const TerminalSession* session, const SessionHolder& holder) const { return registry_.still_waiting(session, holder); }
+    void left(const SessionHolder& holder) { registry_.enforce_detached(holder); }
+
+    // Ends all; those over mosh go on without us until mosh-server gives up.
+    void stop();
+
+    std::size_t size() const { return registry_.size(); }
+    std::size_t detached() const { return registry_.detached(); }
+    std::vector<Snapshot::Line> lines() const;
+
+private:
+    class Host;
+    void start(RemoteLinkPtr link, TerminalWish wish, std::unique_ptr<TerminalEngine> engine, std::string_view notice, const OnOpen& on_open);
+    void ended(Host& host, TerminalSession& session);
+    Loop& loop_;
+    Log& log_;
+    const GatewayConfig& config_;
+    Counters& counters_;
+    std::uint64_t started_ = 0;
+    ProcessReaper reaper_;
+    std::map<const TerminalSession*, std::unique_ptr<Host>> hosts_;  // outlive their sessions
+    SessionRegistry registry_;
+};
+
+class Terminals::Opening {
+public:
+    Opening(Terminals& terminals, RemoteLinkPtr link, TerminalWish wish, OnOpen on_open);
+
+private:
+    void start_mosh();
+    void look();
+    void go_on_with_mosh();
+    void fall_back(std::string_view notice);
+    Terminals& terminals_;
+    RemoteLinkPtr link_;
+    TerminalWish wish_;
+    OnOpen on_open_;
+    std::string nonce_;
+    MoshServerAnswer answer_;
+    std::unique_ptr<RemoteCommand> command_;
+    Timer later_;
+};
+
+}  // namespace sallyport::gateway
