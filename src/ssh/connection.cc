@@ -16,6 +16,7 @@ namespace sallyport::ssh {
 namespace {
 
 constexpr ByteCount kMostReceive = 256_KiB;         // in one turn
+constexpr ByteCount kOneDelivery = 128_KiB;
 constexpr ByteCount kMostSend = 256_KiB;            // in one turn
 constexpr ByteCount kOneReceive = 4096;             // libssh's own piece; a shorter one has emptied the socket
 constexpr ByteCount kUnsentInKernel = 128_KiB;
@@ -254,8 +255,9 @@ bool Connection::receive_once() {
 void Connection::receive() {
     const ByteCount before = socket_octets_.in_bytes;
     while (receive_once() && socket_octets_.in_bytes - before < kMostReceive && unread_ <= settings_.most_unread) {
-        // What is complete goes on before more is read: should the peer hang up next, libssh would keep it from us.
-        if (!ready_.empty() && messages_.empty()) deliver();
+        // In pieces that are worth a send() and still are in the cache. What isn't delivered when the peer hangs up libssh keeps from us:
+        // that is nothing, as the octets before the end are a short receive, after which this isn't reached.
+        if (unread_ >= kOneDelivery && !ready_.empty() && messages_.empty()) deliver();
         if (over_ || !bound_) return;
     }
     if (packets_.in_packets != std::exchange(packets_seen_, packets_.in_packets)) {
