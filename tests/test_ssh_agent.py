@@ -586,6 +586,53 @@ def test_home_assistant_is_found_and_asked(in_process):
     assert b"<home-assistant>" in ask(in_process.port).content
 
 
+def doctor(agent, *words):
+    """(exit code, the steps by name, the first that failed)"""
+    answer = subprocess.run([BINARY, "doctor", "--config", agent.folder / f"agent-{agent.name}.yaml", "--state-dir", agent.state_dir, "--json", *words],
+                            env=clean_environment(), capture_output=True, text=True, timeout=100)
+    report = json.loads(answer.stdout)
+    return answer.returncode, {step["step"]: step for step in report["steps"]}, report["first_failed"]
+
+
+def test_the_doctor_names_the_hop(in_process):
+    server = in_process.sshd()
+    agent = in_process.agent(server, local_ip_address=None, local_port=None, services={"homeassistant": in_process.origin.url})
+    line = agent.wait_for_event("agent.ssh_key")["authorized_keys"]
+    agent.wait_for_event("agent.not_connected", cause="key_refused")
+    code, steps, failed = doctor(agent)
+    assert (code, failed) == (1, "credential") and line in steps["credential"]["cure"]
+    assert steps["ssh"]["result"] == "ok" and steps["ssh"]["facts"]["fingerprint"] == server.fingerprint()
+
+    server.authorize(line)
+    agent.wait_until_connected()
+    code, steps, failed = doctor(agent)
+    assert (code, failed) == (0, None), steps
+    assert all(step["result"] == "ok" for step in steps.values()), steps
+    assert agent.program.running and not agent.program.events("agent.disconnected"), "it takes nothing from a running agent"
+
+    agent.stop()
+    code, steps, failed = doctor(agent)
+    assert (code, failed) == (0, None) and steps["tunnel"]["facts"]["agent_runs"] is False and steps["public_way"]["result"] == "skipped"
+
+    server.stop()
+    server.change_host_key()
+    server.settings = ["AllowTcpForwarding no"]
+    server.start()
+    code, steps, failed = doctor(agent)
+    assert (code, failed) == (1, "ssh") and "agent trust 127.0.0.1" in steps["ssh"]["cure"]
+    assert trust(agent, "127.0.0.1").returncode == 0
+    code, steps, failed = doctor(agent)
+    assert (code, failed) == (1, "tunnel") and "AllowTcpForwarding" in steps["tunnel"]["cure"]
+    server.stop()
+    assert doctor(agent)[2] == "tcp"
+
+
+def test_the_first_start_looks_at_the_whole_way(in_process):
+    server = in_process.sshd()
+    agent = in_process.connected(server, first_look=True)
+    assert agent.wait_for_event("agent.first_look")["result"] == "ok"
+
+
 @pytest.fixture
 def proxied(in_process, authority):
     """nginx by the example of docs/ssh.md in front of the port that the agent opened."""

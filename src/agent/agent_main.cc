@@ -17,6 +17,7 @@
 #include "net/service_watchdog.h"
 #include "net/sleep_watch.h"
 #include "net/socket.h"
+#include "ssh/connection.h"
 
 namespace sallyport {
 namespace {
@@ -62,7 +63,7 @@ private:
 
 class SshAnnouncer final : public SshAgentObserver {
 public:
-    explicit SshAnnouncer(TargetTable targets) : targets_(std::move(targets)) {}
+    SshAnnouncer(TargetTable targets, FirstLook& first_look) : targets_(std::move(targets)), first_look_(first_look) {}
     void on_ssh_connected(const SshServer& server, const SshLink::Up& up) override {
         say("Connected to " + server.config.url());
         for (std::size_t at = 0; at < server.targets.size(); ++at) {
@@ -71,10 +72,12 @@ public:
             const auto target = targets_.find(server.targets[at]);
             say("  " + line.listen_text() + " there  leads to  " + server.targets[at] + (target && target->is_located() && target->is_http() ? " (" + target->url.text() + ")" : ""));
         }
+        first_look_.begin();
     }
 
 private:
     TargetTable targets_;
+    FirstLook& first_look_;
 };
 
 // SIGTERM and SIGINT as events of the loop. They must be blocked on every thread.
@@ -199,10 +202,12 @@ int run_agent(const AgentConfig& config, const EnrolmentInput& input, Log& log) 
     const auto lock = folder->lock();
     if (!lock) return cannot_start(log, lock.error());
     if (config.ssh) {
+        ssh::start_library();
         auto setup = prepare_ssh_agent(config, *folder, log, stdout);
         if (!setup) return cannot_start(log, setup.error());
         std::fflush(stdout);
-        SshAnnouncer announcer(setup->targets);
+        FirstLook first_look(config, *folder, log);
+        SshAnnouncer announcer(setup->targets, first_look);
         return serve<SshAgent>(std::move(*setup), std::move(announcer), log);
     }
     // While a person is asked, Ctrl-C ends the program as usual.

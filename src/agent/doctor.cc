@@ -42,6 +42,10 @@ void DoctorWalk::step(const char* name, Verdict (DoctorWalk::*how)()) {
 }
 
 DoctorReport DoctorWalk::walk() {
+    if (config_ && config_->ssh) {
+        walk_ssh();
+        return std::move(report_);
+    }
     step("configuration", &DoctorWalk::configuration);
     step("dns", &DoctorWalk::relay_dns);
     step("tcp", &DoctorWalk::relay_tcp);
@@ -67,6 +71,7 @@ DoctorReport DoctorWalk::walk() {
 }
 
 DoctorReport run_agent_doctor(const Result<AgentConfig>& config, const std::string& source, DoctorOptions options, Log& log) {
+    if (config && config->ssh) ssh::start_library();
     DoctorWalk walk(config, source, std::move(options), log);
     return walk.walk();
 }

@@ -1,5 +1,5 @@
 // doctor_walk.h: the doctor's walk itself: what each step does, and what it leaves for the next ones. See doctor.h; the steps
-// stand in doctor_relay.cc, doctor_home.cc, doctor_visitor.cc and doctor_echo.cc. One walk, then it is done with.
+// stand in doctor_relay.cc, doctor_ssh.cc, doctor_home.cc, doctor_visitor.cc and doctor_echo.cc. One walk, then it is done with.
 #pragma once
 #include <memory>
 #include <optional>
@@ -9,8 +9,11 @@
 #include "agent/agent.h"
 #include "agent/doctor.h"
 #include "agent/doctor_line.h"
+#include "agent/doctor_ssh.h"
 #include "agent/home_assistant_probe.h"
 #include "agent/state_folder.h"
+#include "config/ssh_config.h"
+#include "ssh/key_file.h"
 #include "wire/relay_view.h"
 
 namespace sallyport {
@@ -52,6 +55,17 @@ private:
     Verdict running_tunnel(bool here);
     Verdict temporary_tunnel();
     void compare_clocks(std::chrono::milliseconds took);
+
+    // doctor_ssh.cc
+    void walk_ssh();
+    Verdict ssh_configuration();
+    Verdict ssh_dns();
+    Verdict ssh_tcp();
+    Verdict ssh_handshake();
+    Verdict ssh_credential();
+    Verdict ssh_forwards();
+    Verdict ssh_way();
+    Verdict by_program(const std::string& what) const;
 
     // doctor_home.cc
     Verdict target_port();
@@ -107,6 +121,12 @@ private:
     TimePoint viewed_at_{};
     bool agent_runs_here_ = false;
     std::unique_ptr<Agent> temporary_;
+
+    // of transport ssh
+    const SshServerConfig* ssh_server_ = nullptr;
+    std::optional<ssh::PrivateKey> ssh_key_;
+    std::string ssh_line_;  // for authorized_keys
+    std::unique_ptr<DoctorSsh> ssh_;
 
     std::unique_ptr<OriginTrust> trust_;
     Target target_;

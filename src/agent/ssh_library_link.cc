@@ -168,18 +168,23 @@ void SshLibraryLink::check() {
     check_.start(kCheck);
 }
 
-void SshLibraryLink::close() {
-    if (std::exchange(over_, true)) return;
+// `text` is for the server's log.
+void SshLibraryLink::leave(std::string text) {
+    over_ = true;
     deadline_.cancel();
     check_.cancel();
     loop_.dispose(std::move(connector_));
-    if (connection_) connection_->close({Errc::end_of_stream, "agent stopped"}, "agent stopped");
+    if (connection_) connection_->close({Errc::end_of_stream, text}, text);
     else gone_.start(Duration::zero());
 }
 
-void SshLibraryLink::end(SshFailure why) {
+void SshLibraryLink::close() {
+    if (!over_) leave("agent stopped");
+}
+
+void SshLibraryLink::end(const SshFailure& why) {
     if (over_) return;
-    close();
+    leave(std::string(name_of(why.kind)));
     owner_.on_link_closed(why);
 }
 

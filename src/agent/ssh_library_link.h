@@ -37,7 +37,8 @@ private:
     void ask_next_forward();
     void on_forward(Result<std::uint16_t> granted);
     void look_into_refusal();
-    void end(SshFailure why);
+    void end(const SshFailure& why);
+    void leave(std::string text);
     SshFailure failure_of(const Error& error) const;
     bool is_our_relay() const { return connection_ && is_sallyport(connection_->peer_version()); }
     const RemoteForward& asked() const { return server_.config.forwards[ports_.size()].line; }
