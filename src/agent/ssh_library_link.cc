@@ -99,7 +99,7 @@ void SshLibraryLink::on_login_refused(const ssh::LoginRefusal& refusal) {
     else if (!refusal.public_key)
         why = {SshFailure::Kind::key_refused, "the server takes no keys for the user " + server_.config.username, "see PubkeyAuthentication and AuthenticationMethods in its sshd_config"};
     if (!refusal.banner.empty()) why.reason += "; it says: " + printable(refusal.banner);
-    end(std::move(why));
+    end(why);
 }
 
 // ---- forwards

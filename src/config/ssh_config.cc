@@ -253,7 +253,7 @@ bool take_short(Reader& reader, const Reader::Item& item, std::string_view text,
     const auto host = parse_authority(bare_v6 ? "[" + std::string(text) + "]" : std::string(text));
     if (!host) return reader.refuse(item, Reader::quoted(text) + " is no server like home@relay.example.org:2222"), false;
     written.hostname = host->host;
-    if (host->port) written.ssh_port = *host->port;
+    if (host->port) written.ssh_port = host->port;
     return true;
 }
 
