@@ -17,7 +17,7 @@ Result<std::unique_ptr<ClientConnection>> ClientConnection::make(Loop& loop, Des
     std::unique_ptr<ClientConnection> connection(new ClientConnection(loop, std::move(connected), settings, owner));
     Session session(ssh_new());
     if (!session) return fail(Errc::internal, "cannot make an SSH session");
-    ssh_session const s = session.get();
+    ssh_session s = session.get();
     const Algorithms& algorithms = client_algorithms();
     const bool no_config = false;
     const int off = 0;
@@ -185,7 +185,7 @@ void ClientConnection::cancel_forward(std::string address, std::uint16_t port) {
 // ---- Channels
 
 void ClientConnection::take_message(Message message) {
-    ssh_message const m = message.get();
+    ssh_message m = message.get();
     const auto text = [](const char* value) { return std::string(value ? value : ""); };
     switch (ssh_message_type(m)) {
         case SSH_REQUEST_CHANNEL: return take_channel_request(std::move(message));

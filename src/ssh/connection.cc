@@ -46,7 +46,7 @@ public:
         Connection* const connection = answered();
         const Message message = std::exchange(message_, nullptr);
         if (!connection || !connection->usable()) return fail(Errc::reset, "the connection is closed");
-        const ssh_channel handle = ssh_message_channel_request_open_reply_accept(message.get());
+        ssh_channel handle = ssh_message_channel_request_open_reply_accept(message.get());
         if (!handle) return fail(Errc::reset, "the connection is closed");
         connection->settle_soon();
         return connection->adopt(handle, owner);
@@ -493,7 +493,7 @@ Result<ChannelPtr> Connection::open_channel(Channel::Owner& owner, const std::fu
 }
 
 void Connection::take_channel_request(Message message) {
-    const ssh_channel handle = ssh_message_channel_request_channel(message.get());
+    ssh_channel handle = ssh_message_channel_request_channel(message.get());
     for (const auto& core : channels_)
         if (core->handle() == handle) return core->take_request(std::move(message));
     // Its channel is gone, and the message points at it: no answer.

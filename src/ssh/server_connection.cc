@@ -25,7 +25,7 @@ Result<ServerHost> ServerHost::make(const PrivateKey& host_key, const ServerSett
     ServerHost host;
     host.bind_.reset(ssh_bind_new());
     if (!host.bind_) return fail(Errc::internal, "cannot make an SSH server");
-    ssh_bind const bind = host.bind_.get();
+    ssh_bind bind = host.bind_.get();
     const Algorithms& algorithms = server_algorithms();
     const bool no_config = false;
     unsigned rsa_bits = settings.rsa_min_bits;
@@ -43,7 +43,7 @@ Result<ServerHost> ServerHost::make(const PrivateKey& host_key, const ServerSett
     failed |= ssh_bind_options_set(bind, SSH_BIND_OPTIONS_BANNER, settings.version.c_str());
     if (failed != 0 || !key || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key.get()) != SSH_OK)
         return fail(Errc::internal, std::string("cannot set up an SSH server: ") + ssh_get_error(bind));
-    [[maybe_unused]] const ssh_key owned_by_bind = key.release();
+    [[maybe_unused]] ssh_key owned_by_bind = key.release();
     host.public_key_ = host_key.public_key();
     host.settings_ = settings;
     return host;
@@ -119,7 +119,7 @@ void ServerConnection::take_login(Message message) {
 
 void ServerConnection::ask_login() {
     while (!login_asked_ && !logins_.empty() && usable() && !authenticated()) {
-        ssh_message const m = logins_.front().get();
+        ssh_message m = logins_.front().get();
         LoginRequest request{.user = text_of(ssh_message_auth_user(m))};
         bool sane = !request.user.empty() && request.user.size() <= kMaxUser && is_printable(request.user);
         switch (ssh_message_subtype(m)) {
@@ -129,7 +129,7 @@ void ServerConnection::ask_login() {
                 const auto state = ssh_message_auth_publickey_state(m);
                 request.proven = state == SSH_PUBLICKEY_STATE_VALID;
                 sane = sane && (request.proven || state == SSH_PUBLICKEY_STATE_NONE);
-                ssh_key const key = ssh_message_auth_pubkey(m);
+                ssh_key key = ssh_message_auth_pubkey(m);
                 Result<SshPublicKey> taken = key ? public_key_of(key) : fail(Errc::protocol);
                 if (taken)
                     request.key = *std::move(taken);
@@ -162,7 +162,7 @@ void ServerConnection::accept_login() {
     login_asked_ = false;
     const Message message = std::move(logins_.front());
     logins_.erase(logins_.begin());
-    ssh_message const m = message.get();
+    ssh_message m = message.get();
     settle_soon();
     if (ssh_message_subtype(m) == SSH_AUTH_METHOD_PUBLICKEY && ssh_message_auth_publickey_state(m) != SSH_PUBLICKEY_STATE_VALID) {
         ssh_message_auth_reply_pk_ok_simple(m);
@@ -193,7 +193,7 @@ void ServerConnection::reject_login(LoginMethods methods) {
 void ServerConnection::send_banner(std::string_view text) {
     if (authenticated() || !usable() || text.empty()) return;
     const std::string banner(text.substr(0, 4096));
-    ssh_string const wrapped = ssh_string_from_char(banner.c_str());
+    ssh_string wrapped = ssh_string_from_char(banner.c_str());
     if (!wrapped) return;
     ssh_send_issue_banner(session(), wrapped);
     ssh_string_free(wrapped);
@@ -218,7 +218,7 @@ void ServerConnection::take_global(Message message) {
 
 void ServerConnection::ask_forward() {
     while (!forward_asked_ && !forwards_.empty() && usable()) {
-        ssh_message const m = forwards_.front().get();
+        ssh_message m = forwards_.front().get();
         const ForwardRequest request{.address = text_of(ssh_message_global_request_address(m)),
                                      .port = static_cast<std::uint16_t>(ssh_message_global_request_port(m))};
         if (ssh_message_subtype(m) == SSH_GLOBAL_REQUEST_CANCEL_TCPIP_FORWARD) {
@@ -257,7 +257,7 @@ void ServerConnection::refuse_forward() {
 // ---- Channels
 
 void ServerConnection::take_open(Message message) {
-    ssh_message const m = message.get();
+    ssh_message m = message.get();
     ChannelOpen asked;
     switch (ssh_message_subtype(m)) {
         case SSH_CHANNEL_SESSION: asked.kind = ChannelOpen::Kind::session; break;
