@@ -675,3 +675,69 @@ def test_what_is_wrong_at_the_start_is_said(site):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, said = start(REMOTE_HOST="r", SALLYPORT_PORT=str(taken.getsockname()[1]))
     assert code == 1 and "port" in said
+
+
+# ---------------------------------------------------------------- terminals (test_gateway_sessions.py has more)
+
+def test_a_terminal_over_mosh_has_its_exit_status_and_leaves_nothing_behind(site):
+    gateway = site.usual()
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7)); exit 5\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    assert client.wait() == 5
+    line = gateway.wait_for_event("gateway.session", kind="mosh")
+    assert line["exit"] == "5" and line["user"] == USER and line["key"] == fingerprint(site.key("alice"))
+    wait_until(lambda: not children(gateway.program.pid), "its mosh-client is gone")
+    assert "MOSH_KEY" not in "\n".join(gateway.program.lines)
+
+
+def children(pid):
+    return subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("reason", ["missing", "off"])
+def test_a_terminal_goes_over_ssh_where_mosh_does_not_work(site, reason):
+    gateway = site.usual(**({"mosh": "off"} if reason == "off" else {"mosh_server": "/nonexistent/mosh-server"}))
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7)); exit 5\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    assert client.wait() == 5
+    told = any("mosh-server is not installed" in line for line in client.lines)
+    assert told == (reason == "missing")
+    assert gateway.wait_for_event("gateway.session", kind="shell")["exit"] == "5"
+
+
+def test_a_session_waits_for_its_user_and_for_nobody_else(site):
+    site.remote(public(site.key("own")), public(site.key("alice")), public(site.key("bob")))
+    gateway = site.gateway(ssh_key_path=site.key("own"), resume="auto")
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="PS1=; marker=first; echo $((6*7))\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    client.kill()
+    gateway.wait_for_event("gateway.detached")
+    gateway.wait_for_metric("detached_sessions", 1)
+    other = gateway.start_ssh(key=site.key("bob"), flags=["-tt"], stdin="echo [$marker]$((6*8)); exit 1\n")
+    other.wait_for_line(lambda line: "[]48" in line, "bob's is a new one")
+    assert other.wait() == 1
+    again = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo [$marker]; exit 3\n")
+    again.wait_for_line(lambda line: "[first]" in line, "alice has hers back")
+    assert again.wait() == 3
+    gateway.wait_for_metric("detached_sessions", 0)
+
+
+def test_a_mosh_client_that_dies_harms_nobody_else(site):
+    gateway = site.usual()
+    clients = [gateway.start_ssh(key=site.key("alice"), flags=["-tt"], name=f"ssh {n}") for n in range(2)]
+    wait_until(lambda: len(children(gateway.program.pid)) == 2, "both have a mosh-client")
+    os.kill(int(children(gateway.program.pid)[0]), signal.SIGKILL)
+    gateway.wait_for_event("gateway.session", kind="mosh", exit="lost")
+    wait_until(lambda: sum(client.running for client in clients) == 1, "its user is told")
+    assert gateway.ssh("echo hi", key=site.key("alice")).stdout == "hi\n"
+
+
+def test_terminals_end_with_the_gateway(site):
+    gateway = site.usual(drain_timeout="20s")
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7)); echo pid $$ end\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    shell = int(client.wait_for_line(lambda line: "pid " in line and "$$" not in line, "its pid")[1].split("pid ")[1].split()[0])
+    assert gateway.program.stop() == 0
+    client.wait()
+    wait_until(lambda: not os.path.exists(f"/proc/{shell}"), "the shell at the remote has ended")
+    gateway.start()

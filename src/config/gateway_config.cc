@@ -23,7 +23,6 @@ constexpr std::array kKeys = {
     KeyInfo{"authorized_keys_path", "FILE", "keys that may log in, in the format of sshd(8)"},
     KeyInfo{"authorized_keys", "FILE", "another name of authorized_keys_path"},
     KeyInfo{"authorized_keys_content", "LINES", "the same as text, or as base64 of it"},
-    KeyInfo{"trusted_ca_keys", "FILE", "keys of CAs whose user certificates let in, one a line"},
     KeyInfo{"password_auth", "BOOL", "lets users in passwords log in with theirs (default false)"},
     KeyInfo{"passwords", "USER:PASSWORD,...", "passwords or their hashes ($2b$, $y$); in a file a map", false},
     KeyInfo{"accept_any_key", "BOOL", "lets everybody in who has any key (default false)"},
@@ -190,7 +189,6 @@ void read_who_gets_in(Reader& reader, GatewayConfig& config) {
     std::optional<std::string> text;
     reader.read_parsed("authorized_keys_content", text, parse_key_lines);
     config.authorized_keys_content = text.value_or("");
-    reader.read_path("trusted_ca_keys", config.trusted_ca_keys);
     reader.read_bool("password_auth", config.password_auth);
     PasswordReader(reader, config).read();
     if (config.password_auth && config.passwords.empty()) reader.refuse("password_auth", "passwords names no user, so nobody could log in with one");

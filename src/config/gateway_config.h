@@ -35,7 +35,6 @@ struct GatewayConfig {
     bool remote_ignore_host_key = false;
     std::filesystem::path authorized_keys_path{};    // read anew whenever somebody logs in
     std::string authorized_keys_content{};           // lines of such a file
-    std::filesystem::path trusted_ca_keys{};         // CA keys, one a line, whose certificates let in
     bool password_auth = false;
     std::map<std::string, GatewayPassword, std::less<>> passwords{};  // by user
     bool accept_any_key = false;

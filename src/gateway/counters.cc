@@ -45,8 +45,7 @@ double number(std::uint64_t value) { return static_cast<double>(value); }
 }  // namespace
 
 std::string_view name_of(LoginBy by) {
-    static constexpr std::array<std::string_view, static_cast<std::size_t>(LoginBy::count_)> kNames = {"local_key", "remote_key",  "password",
-                                                                                                       "any_key",   "certificate", "agent"};
+    static constexpr std::array<std::string_view, static_cast<std::size_t>(LoginBy::count_)> kNames = {"local_key", "remote_key", "password", "any_key", "agent"};
     return kNames[static_cast<std::size_t>(by)];
 }
 

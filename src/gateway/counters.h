@@ -11,7 +11,7 @@
 namespace sallyport::gateway {
 
 // What let somebody in: the `by` of gateway.login and sallyport_gateway_logins_total.
-enum class LoginBy { local_key, remote_key, password, any_key, certificate, agent, count_ };
+enum class LoginBy { local_key, remote_key, password, any_key, agent, count_ };
 std::string_view name_of(LoginBy by);
 
 // What a channel of a user was for.

@@ -123,9 +123,7 @@ Gateway::Gateway(Loop& loop, Workers& workers, Log& log, GatewayConfig config, s
              .own_key = own_key_ ? &*own_key_ : nullptr,
              .fetcher = fetcher_.get(),
              .terminals = terminals_},
-      patience_(loop, [this] {
-          for (const auto& [key, connection] : connections_) connection->close({Errc::timeout, "the gateway stops"}, "the gateway is being stopped");
-      }) {}
+      patience_(loop, [this] { cut(); }) {}
 
 Gateway::~Gateway() = default;
 
@@ -167,17 +165,34 @@ void Gateway::over(UserConnection& connection) {
     loop_.dispose(std::move(place->second));
     connections_.erase(place);
     for (const auto& acceptor : acceptors_) acceptor->try_again();
-    if (connections_.empty() && stopped_) std::exchange(stopped_, nullptr)();
+    look_whether_stopped();
 }
 
 void Gateway::stop(std::chrono::milliseconds patience, std::function<void()> stopped) {
     acceptors_.clear();
     pool_.clear();
     stopped_ = std::move(stopped);
-    if (connections_.empty()) return std::exchange(stopped_, nullptr)();
-    for (const auto& [key, connection] : connections_)
-        if (!connection->busy()) connection->close({Errc::end_of_stream, "the gateway stops"}, "the gateway is being stopped");
+    // A copy: what is closed may be gone within the call.
+    std::vector<UserConnection*> all;
+    for (const auto& [key, connection] : connections_) all.push_back(key);
+    for (UserConnection* const connection : all) connection->stop();
     patience_.start(patience);
+    terminals_.stop([this] {
+        terminals_stopped_ = true;
+        look_whether_stopped();
+    });
+}
+
+void Gateway::look_whether_stopped() {
+    if (connections_.empty() && terminals_stopped_ && stopped_) std::exchange(stopped_, nullptr)();
+}
+
+void Gateway::cut() {
+    terminals_stopped_ = true;  // mosh-servers whose remote isn't reached end by themselves
+    std::vector<UserConnection*> all;
+    for (const auto& [key, connection] : connections_) all.push_back(key);
+    for (UserConnection* const connection : all) connection->cut();
+    look_whether_stopped();
 }
 
 std::string Gateway::metrics() const {

@@ -35,6 +35,8 @@ private:
     Result<> listen();
     void accept(Descriptor descriptor, const SocketAddress& peer);
     void over(UserConnection& connection);
+    void look_whether_stopped();
+    void cut();
 
     Loop& loop_;
     Log& log_;
@@ -56,6 +58,7 @@ private:
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::unique_ptr<MetricsServer> metrics_;
     std::function<void()> stopped_;
+    bool terminals_stopped_ = false;
     Timer patience_;
 };
 

@@ -18,13 +18,13 @@ constexpr std::size_t kMostValue = 64;
 // Both scripts stand between single quotes of a command line that sh, bash, zsh, fish or csh reads: no single quote, no newline, no
 // exclamation mark, no backslash before a quote or another one.
 //
-// $1: this script for the terminal; $2…: its arguments. mosh-server wants a UTF-8 locale of its own, whatever the user's is.
+// $1: the network timeout; $2: mosh-server; $3: its ports; then sh, the script for the terminal and its arguments. mosh-server wants a UTF-8 locale of its own, whatever the user's is.
 constexpr std::string_view kStart =
-    R"(m=$(PATH=$PATH:/usr/local/bin:/opt/homebrew/bin:/opt/local/bin:/usr/bin; command -v mosh-server) || { echo SALLYPORT NO MOSH-SERVER; exit 127; }; )"
+    R"(m=$(PATH=$PATH:/usr/local/bin:/opt/homebrew/bin:/opt/local/bin:/usr/bin; command -v "$2") || { echo SALLYPORT NO MOSH-SERVER; exit 127; }; )"
     R"(SALLYPORT_LC_ALL=$LC_ALL; LC_ALL=C.UTF-8; MOSH_SERVER_NETWORK_TMOUT=$1; MOSH_SERVER_SIGNAL_TMOUT=60; )"
-    R"(export SALLYPORT_LC_ALL LC_ALL MOSH_SERVER_NETWORK_TMOUT MOSH_SERVER_SIGNAL_TMOUT; shift; )"
+    R"(export SALLYPORT_LC_ALL LC_ALL MOSH_SERVER_NETWORK_TMOUT MOSH_SERVER_SIGNAL_TMOUT; p=$3; shift 3; )"
     R"(s=-s; [ -n "$SSH_CONNECTION" ] || s=; )"
-    R"(exec "$m" new $s -c 256 -l LC_ALL=en_US.UTF-8 -- sh -c "$@")";
+    R"(exec "$m" new $s -c 256 -p "$p" -l LC_ALL=en_US.UTF-8 -- sh -c "$@")";
 
 // $1: nonce; $2: a command in octal, or "" for the login shell; $3…: NAME=value of the client. Runs in mosh-server's terminal, which has
 // echoed the newline by which mosh-server lets it begin: so the screen is cleared first. The shell's exit status is told by a title.
@@ -94,8 +94,8 @@ bool is_key(std::string_view text) {
 std::string mosh_server_command(const MoshServerRequest& request) {
     std::string inside(kInside);
     inside.append(fmt::format("{} \"$n\" \"$s\"; exit $s", kExitTitle));
-    std::string command = fmt::format("exec sh -c {} sh {} {} sh {} ", quoted(kStart), request.network_timeout.count(), quoted(inside),
-                                      request.exit_nonce);
+    std::string command = fmt::format("exec sh -c {} sh {} {} {}:{} {} sh {} ", quoted(kStart), request.network_timeout.count(), request.program,
+                                      request.first_port, request.last_port, quoted(inside), request.exit_nonce);
     command += quoted(in_octal(request.command));
     std::size_t variables = 0;
     for (const auto& [name, value] : request.environment) {

@@ -20,6 +20,9 @@ struct MoshServerRequest {
     std::vector<std::pair<std::string, std::string>> environment;
     std::string command;                           // forced one instead of the login shell (command= in authorized_keys); empty: shell
     std::chrono::seconds network_timeout{86'400};  // mosh-server ends itself after so long without hearing from us
+    std::string program = "mosh-server";           // at the remote: [A-Za-z0-9._/-], not starting with '-'
+    std::uint16_t first_port = 60'001;             // of UDP, of the remote
+    std::uint16_t last_port = 60'999;
     // Marks the title by which the shell's exit status comes back (see exit_marker.h): [a-z0-9]{16}.
     std::string exit_nonce;
 };

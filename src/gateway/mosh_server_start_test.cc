@@ -97,9 +97,22 @@ TEST(MoshServerCommand, StartsUnderEveryShellThatIsHere) {
 TEST(MoshServerCommand, SaysWhenMoshServerIsMissing) {
     MoshServerRequest request;
     request.exit_nonce = kNonce;
-    std::string hidden = mosh_server_command(request);
-    hidden.replace(hidden.find("command -v mosh-server"), 22, "command -v no-mosh-server");
-    EXPECT_EQ(run_as_remote(hidden).failure(), MoshServerFailure::not_installed);
+    request.program = "no-mosh-server";
+    EXPECT_EQ(run_as_remote(mosh_server_command(request)).failure(), MoshServerFailure::not_installed);
+}
+
+TEST(MoshServerCommand, KeepsToItsPorts) {
+    MoshServerRequest request;
+    request.exit_nonce = kNonce;
+    request.command = "true";
+    request.program = "/usr/bin/mosh-server";
+    request.first_port = 61'200;
+    request.last_port = 61'900;
+    const MoshServerAnswer answer = run_as_remote(mosh_server_command(request));
+    ASSERT_TRUE(answer.server());
+    EXPECT_GE(answer.server()->port, 61'200);
+    EXPECT_LE(answer.server()->port, 61'900);
+    if (answer.server()->pid) ::kill(static_cast<pid_t>(*answer.server()->pid), SIGKILL);
 }
 
 }  // namespace sallyport::gateway

@@ -125,11 +125,15 @@ void Terminals::ended(Host& host, TerminalSession& session) {
     registry_.remove(session);
     loop_.dispose(std::move(place->second));
     hosts_.erase(place);
+    if (hosts_.empty() && stopped_) std::exchange(stopped_, nullptr)();
 }
 
-void Terminals::stop() {
-    for (const auto& [session, host] : hosts_)
-        if (host->kind() == SessionKind::shell) const_cast<TerminalSession*>(session)->hang_up();
+void Terminals::stop(std::function<void()> stopped) {
+    stopped_ = std::move(stopped);
+    std::vector<TerminalSession*> all;
+    registry_.each([&](TerminalSession& session) { all.push_back(&session); });
+    for (TerminalSession* const session : all) session->hang_up();
+    if (hosts_.empty()) std::exchange(stopped_, nullptr)();
 }
 
 std::vector<Snapshot::Line> Terminals::lines() const {
@@ -162,6 +166,9 @@ void Terminals::Opening::start_mosh() {
     request.command = mosh_server_command({.environment = wish_.variables,
                                            .command = wish_.command,
                                            .network_timeout = std::chrono::ceil<std::chrono::seconds>(terminals_.config_.mosh_server_timeout),
+                                           .program = terminals_.config_.mosh_server,
+                                           .first_port = terminals_.config_.mosh_port_first,
+                                           .last_port = terminals_.config_.mosh_port_last,
                                            .exit_nonce = nonce_});
     request.timeout = kStartPatience;
     request.agent = wish_.agent;

@@ -44,8 +44,8 @@ public:
     bool still_waiting(const TerminalSession* session, const SessionHolder& holder) const { return registry_.still_waiting(session, holder); }
     void left(const SessionHolder& holder) { registry_.enforce_detached(holder); }
 
-    // Ends all; those over mosh go on without us until mosh-server gives up.
-    void stop();
+    // Hangs up all: nobody could come back to them once this process is gone. `stopped` after the last, perhaps inside the call.
+    void stop(std::function<void()> stopped);
 
     std::size_t size() const { return registry_.size(); }
     std::size_t detached() const { return registry_.detached(); }
@@ -60,6 +60,7 @@ private:
     const GatewayConfig& config_;
     Counters& counters_;
     std::uint64_t started_ = 0;
+    std::function<void()> stopped_;
     ProcessReaper reaper_;
     std::map<const TerminalSession*, std::unique_ptr<Host>> hosts_;  // outlive their sessions
     SessionRegistry registry_;

@@ -315,6 +315,7 @@ void UserConnection::over(UserChannel& channel) {
     if (place == channels_.end()) return;
     parts_.loop.dispose(std::move(place->second));
     channels_.erase(place);
+    if (channels_.empty() && stopping_ && state_ == State::in) return cut();
     // Nothing more can come of it.
     if (channels_.empty() && link_ && link_->over() && state_ == State::in)
         connection_->close({Errc::unreachable, "the remote is gone"}, "sallyport: " + std::string(link_->failure().for_user()));
@@ -354,7 +355,12 @@ void UserConnection::check_idle() {
     idle_.start_about(parts_.config.idle_timeout - silent);
 }
 
-void UserConnection::close(Error reason, std::string text) { connection_->close(std::move(reason), std::move(text)); }
+void UserConnection::stop() {
+    stopping_ = true;
+    if (channels_.empty()) cut();
+}
+
+void UserConnection::cut() { connection_->close({Errc::end_of_stream, "the gateway stops"}, "the gateway is being stopped"); }
 
 void UserConnection::on_connection_closed(const Error& reason) {
     if (state_ == State::over) return;

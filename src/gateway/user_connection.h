@@ -21,9 +21,9 @@ public:
                                                         OnOver on_over);
     ~UserConnection();
 
-    // The gateway stops: terminals are let go at once, what else is open may go on until close().
-    void close(Error reason, std::string text);
-    bool busy() const { return !channels_.empty(); }
+    // The gateway stops: it ends as soon as nothing is open.
+    void stop();
+    void cut();  // now
 
 private:
     enum class State { greeting, in, over };
@@ -93,6 +93,7 @@ private:
     std::shared_ptr<PasswordJudge::Question> password_question_;
     RemoteLinkPtr fetched_link_;         // left over from a fetch, for this user's login
     RemoteLinkPtr link_;
+    bool stopping_ = false;
     bool by_agent_ = false;              // his agent logs him in to the remote
     std::vector<LinkUser*> link_users_;  // wait for the link
     std::vector<Forward> forwards_;

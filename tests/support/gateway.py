@@ -135,8 +135,8 @@ class RunningGateway:
         return subprocess.run(self.ssh_words(*flags, "127.0.0.1", *words, key=key, user=user, agent=agent),
                               capture_output=True, text=text, timeout=timeout, **given)
 
-    def start_ssh(self, *words, key=None, user=USER, agent=None, flags=(), name="ssh", log="ERROR"):
-        return Program(name, self.ssh_words(*flags, "127.0.0.1", *words, key=key, user=user, agent=agent, log=log))
+    def start_ssh(self, *words, key=None, user=USER, agent=None, flags=(), name="ssh", log="ERROR", stdin=None):
+        return Program(name, self.ssh_words(*flags, "127.0.0.1", *words, key=key, user=user, agent=agent, log=log), stdin=stdin)
 
     # --- what it says about itself ---
 
