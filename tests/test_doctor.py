@@ -64,6 +64,7 @@ def home(world):
     return make
 
 
+@pytest.mark.sanitize
 def test_all_is_well_beside_a_running_agent(world, home):
     double, tunnel = home()
     token = world.folder / "token"
@@ -80,6 +81,7 @@ def test_all_is_well_beside_a_running_agent(world, home):
     assert len(tunnel.relay.program.events("tunnel.opened")) == 1
 
 
+@pytest.mark.sanitize
 def test_without_a_running_agent_it_brings_up_a_tunnel_of_its_own(world, home):
     _, tunnel = home()
     tunnel.agent.stop()
@@ -274,6 +276,7 @@ def test_upload_limit(meddler):
     assert_fails_alone(report, "upload", "client_max_body_size")
 
 
+@pytest.mark.sanitize
 def test_upload_cut(meddler):
     proxy, look = meddler
     proxy.upload_limit = 5_000_000
@@ -292,6 +295,7 @@ def test_download_changed(meddler):
     assert_fails_alone(look(), "download", "changed")
 
 
+@pytest.mark.sanitize
 def test_events_held_back(meddler):
     proxy, look = meddler
     proxy.holds = lambda head: b"/events" in head

@@ -4,6 +4,8 @@ import json
 import resource
 import subprocess
 
+import pytest
+
 from support.processes import DEADLINE_S
 from support.relay import BINARY, clean_environment
 from test_doctor import Report
@@ -36,6 +38,7 @@ def change(relay, **config):
     (relay.folder / "relay.yaml").write_text(json.dumps({**relay.config, **config}))
 
 
+@pytest.mark.sanitize
 def test_all_is_well(world):
     relay = world.relay()
     relay.add_agent("home", ["home.example.test"])

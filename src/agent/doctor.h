@@ -18,6 +18,7 @@ namespace sallyport {
 
 struct DoctorOptions {
     std::string target;                  // the service to look at; "": Home Assistant's, else the first that a route leads to
+    std::string public_url;              // transport ssh: where visitors come in; "": not known
     std::string public_address;          // where visitors come out, instead of what DNS says here; "": DNS
     std::filesystem::path token_file;    // holds a long-lived access token of Home Assistant
     ByteCount echo = 20_MiB;             // each way

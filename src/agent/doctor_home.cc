@@ -38,7 +38,6 @@ std::optional<Target> DoctorWalk::find_home_assistant() {
 DoctorWalk::Verdict DoctorWalk::target_port() {
     trust_ = std::make_unique<OriginTrust>(line_.workers(), log_, folder_);
     if (const auto loaded = trust_->load(); !loaded) hint("the noted keys of https services can't be read: " + loaded.error().detail);
-    trust_->keep_nothing();
     if (!target_.is_located()) {
         auto found = find_home_assistant();
         if (!found)
@@ -86,6 +85,20 @@ std::optional<DoctorWalk::Verdict> DoctorWalk::wrong_scheme() {
                "write services." + target_.name + ": " + other.url.text() + " in the agent's configuration, and restart the agent");
 }
 
+// It doesn't speak http: https, or neither.
+DoctorWalk::Verdict DoctorWalk::guess_scheme() {
+    target_.url.scheme = "https";
+    target_.trust = KeyTrust::first_use;
+    const auto got = get_from_target(target_, "/manifest.json");
+    if (!got) {
+        target_.url.scheme = "tcp";
+        return skip("it speaks neither http nor https");
+    }
+    findings_.home_assistant = sallyport::is_home_assistant(got->answer);
+    fact("home_assistant", findings_.home_assistant);
+    return good("https, answers " + std::to_string(got->answer.status) + (findings_.home_assistant ? "; it is Home Assistant" : "; the proxy at the server must speak https to it"));
+}
+
 DoctorWalk::Verdict DoctorWalk::target_scheme() {
     if (!target_.is_http()) return skip("tcp: octets are passed as they are");
     fact("scheme", target_.url.scheme);
@@ -95,6 +108,7 @@ DoctorWalk::Verdict DoctorWalk::target_scheme() {
         fact("home_assistant", findings_.home_assistant);
         return good(target_.url.scheme + ", answers " + std::to_string(got->answer.status) + (findings_.home_assistant ? "; it is Home Assistant" : ""));
     }
+    if (guess_scheme_) return guess_scheme();
     if (auto wrong = wrong_scheme()) return *wrong;
     if (got) return good(target_.url.scheme + ", answers " + std::to_string(got->answer.status));
     const Refusal& why = got.error().why;

@@ -31,8 +31,6 @@ std::string reached_at(const RemoteForward& forward) {
     return forward.bind.empty() || forward.bind == "0.0.0.0" || forward.bind == "::" || forward.binds_loopback() ? "127.0.0.1" : forward.bind;
 }
 
-bool speaks_http(const SshForward& forward) { return forward.to_home_assistant || forward.line.host_port == 8123 || forward.line.host_port == 80; }
-
 }  // namespace
 
 // ---- the connection
@@ -119,11 +117,19 @@ void DoctorWalk::walk_ssh() {
     step("ssh", &DoctorWalk::ssh_handshake);
     step("credential", &DoctorWalk::ssh_credential);
     step("tunnel", &DoctorWalk::ssh_forwards);
+    step("relay_view", &DoctorWalk::no_relay_view);
     step("target_port", &DoctorWalk::target_port);
     step("target_scheme", &DoctorWalk::target_scheme);
     step("forwarded_for", &DoctorWalk::forwarded_for);
     step("public_way", &DoctorWalk::ssh_way);
     ssh_.reset();
+    if (options_.public_url.empty()) return;
+    url_text_ = options_.public_url;
+    step("public_dns", &DoctorWalk::public_dns);
+    step("public_tls", &DoctorWalk::public_tls);
+    step("public_page", &DoctorWalk::public_page);
+    step("websocket", &DoctorWalk::websocket);
+    step("external_url", &DoctorWalk::external_url);
 }
 
 DoctorWalk::Verdict DoctorWalk::ssh_configuration() {
@@ -163,7 +169,8 @@ DoctorWalk::Verdict DoctorWalk::ssh_configuration() {
     const SshForward& first = ssh_server_->forwards.front();
     const TargetTable table = make_target_table(*config_, {});
     if (first.to_home_assistant) target_ = table.find(kHomeAssistant).value_or(built_in_target());
-    else target_ = Target{.name = first.line.destination(), .url = *parse_target_url((speaks_http(first) ? "http://" : "tcp://") + first.line.destination())};
+    else target_ = Target{.name = first.line.destination(), .url = *parse_target_url("http://" + first.line.destination())};
+    guess_scheme_ = !first.to_home_assistant;
     fact("server", ssh_server_->url());
     fact("authorized_keys", ssh_line_);
     fact("engine", ssh_server_->options.only_ssh.empty() ? "libssh" : "ssh");
@@ -276,6 +283,11 @@ DoctorWalk::Verdict DoctorWalk::ssh_forwards() {
     if (agent_runs_here_) return good(all.empty() ? "an agent runs here" : "an agent runs here, and the server listens on " + all);
     hint("no agent runs with this state folder: start it (sallyport agent)");
     return good("the server allows " + (all.empty() ? "forwards" : all));
+}
+
+DoctorWalk::Verdict DoctorWalk::no_relay_view() {
+    const std::string more = options_.public_url.empty() ? "; with --public-url URL the visitors' way is looked at, too" : "";
+    return skip("an SSH server can't be asked how it sees this agent" + more);
 }
 
 DoctorWalk::Verdict DoctorWalk::ssh_way() {

@@ -113,9 +113,10 @@ DoctorWalk::Verdict DoctorWalk::public_dns() {
     };
     if (const auto shared = std::ranges::find_if(*found, same); shared != found->end()) {
         public_address_ = shared->ip();
-        return good(host + " is " + addresses_text(*found) + ", the relay");
+        return good(host + " is " + addresses_text(*found) + ", " + (config_->ssh ? "the SSH server" : "the relay"));
     }
     // Another address than the relay's may lead to it all the same (a proxy or CDN in front), so it is tried.
+    if (view_.ticket.empty()) return good(host + " is " + addresses_text(*found) + ", not the SSH server's address (" + relay_ip + ")");
     if (is_ours_at(public_address_)) return good(host + " is " + addresses_text(*found) + ": not the relay's own address, but it leads there");
     if (!is_ours_at(relay_ip)) return good(host + " is " + addresses_text(*found));  // the next steps will say what is wrong there
     const bool split = is_private(found->front()) && !is_private(relay_address_);

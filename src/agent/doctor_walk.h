@@ -65,6 +65,7 @@ private:
     Verdict ssh_credential();
     Verdict ssh_forwards();
     Verdict ssh_way();
+    Verdict no_relay_view();
     Verdict by_program(const std::string& what) const;
 
     // doctor_home.cc
@@ -73,6 +74,7 @@ private:
     Verdict forwarded_for();
     std::optional<Target> find_home_assistant();
     std::optional<Verdict> wrong_scheme();
+    Verdict guess_scheme();
     std::expected<HttpGet::Answered, HttpGet::Failed> get_from_target(const Target& target, const std::string& path);
     Result<TransportPtr> reach_target();
 
@@ -127,6 +129,7 @@ private:
     std::optional<ssh::PrivateKey> ssh_key_;
     std::string ssh_line_;  // for authorized_keys
     std::unique_ptr<DoctorSsh> ssh_;
+    bool guess_scheme_ = false;  // the forward leads to a place, not to a URL
 
     std::unique_ptr<OriginTrust> trust_;
     Target target_;

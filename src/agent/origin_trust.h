@@ -42,8 +42,6 @@ public:
     ~OriginTrust();
 
     Result<> load();  // before the loop runs
-    // What is learnt from now on stays in memory.
-    void keep_nothing() { folder_.reset(); }
 
     // Who is asked, in order; the connection is made anew for each. Never empty.
     std::vector<Judge> judges_of(const Target& target) const;

@@ -55,7 +55,7 @@ Result<StateFolder> StateFolder::open_existing(const fs::path& path) {
     if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "state folder " + path.string());
     if (!S_ISDIR(status.st_mode)) return fail(Errc::invalid_argument, "state folder " + path.string() + " is a file");
     if (::access(path.c_str(), R_OK | X_OK) != 0) return fail_errno(errno, "read state folder " + path.string());
-    return StateFolder(path);
+    return StateFolder(path, Writes::dropped);
 }
 
 Result<std::optional<std::string>> StateFolder::read(std::string_view name) const {
@@ -84,6 +84,7 @@ Result<std::optional<std::string>> StateFolder::read(std::string_view name) cons
 }
 
 Result<> StateFolder::write(std::string_view name, std::string_view content) const {
+    if (writes_ == Writes::dropped) return {};
     const fs::path file = path_ / name;
     const fs::path beside = path_ / ("." + std::string(name) + ".new");
     ::unlink(beside.c_str());  // left by a process that was killed
@@ -102,12 +103,15 @@ Result<> StateFolder::write(std::string_view name, std::string_view content) con
 }
 
 Result<> StateFolder::rename(std::string_view from, std::string_view to) const {
+    if (writes_ == Writes::dropped) return {};
     if (::rename((path_ / from).c_str(), (path_ / to).c_str()) != 0)
         return fail_errno(errno, "replace " + (path_ / to).string());
     return sync();
 }
 
-void StateFolder::remove(std::string_view name) const { ::unlink((path_ / name).c_str()); }
+void StateFolder::remove(std::string_view name) const {
+    if (writes_ == Writes::kept) ::unlink((path_ / name).c_str());
+}
 
 bool StateFolder::has(std::string_view name) const { return ::access((path_ / name).c_str(), F_OK) == 0; }
 

@@ -19,7 +19,7 @@ public:
     // what to do.
     static Result<StateFolder> open(const std::filesystem::path& path);
 
-    // One that is there, as it is: nothing is made or changed. Errors say what to do.
+    // One that is there, as it is, to look at: nothing is made or changed, and what is written to it is dropped.
     static Result<StateFolder> open_existing(const std::filesystem::path& path);
 
     const std::filesystem::path& path() const { return path_; }
@@ -41,9 +41,11 @@ public:
     static constexpr std::size_t kMaxFile = 1_MiB;
 
 private:
-    explicit StateFolder(std::filesystem::path path) : path_(std::move(path)) {}
+    enum class Writes : std::uint8_t { kept, dropped };
+    explicit StateFolder(std::filesystem::path path, Writes writes = Writes::kept) : path_(std::move(path)), writes_(writes) {}
     Result<> sync() const;
     std::filesystem::path path_;
+    Writes writes_;
 };
 
 }  // namespace sallyport

@@ -30,6 +30,7 @@ struct DoctorCommand {
         command.add_flag("--json", json, "one JSON object instead of lines");
         command.add_flag("-v,--verbose", verbose, "the log of what is done, to standard error");
         command.add_option("--target", target, "the service to look at; default: Home Assistant, else the first that a public URL leads to")->type_name("NAME");
+        command.add_option("--public-url", public_url, "with transport ssh: where visitors come in, as https://home.example.org/")->type_name("URL");
         command
             .add_option("--public-address", public_address, "visit the public URL at this address, whatever DNS says here")
             ->type_name("IP")
@@ -41,6 +42,7 @@ struct DoctorCommand {
     bool json = false;
     bool verbose = false;
     std::string target;
+    std::string public_url;
     std::string public_address;
     std::string token_file;
 };
@@ -88,6 +90,7 @@ int run(const DoctorCommand& command) {
     Log log(command.verbose ? LogLevel::debug : LogLevel::error, LogFormat::key_value);
     DoctorOptions options;
     options.target = command.target;
+    options.public_url = command.public_url;
     options.public_address = command.public_address;
     options.token_file = command.token_file;
     if (!command.json) options.on_step = lines_to_people();

@@ -12,10 +12,12 @@ CHUNK = 1 << 16
 class Meddler:
     """Listens on `host` at the relay's port, so that the public URL leads here. `request` may change a request's head (bytes to bytes) or
     answer it itself (gives (None, octets)); `upload_limit` and `download_limit` cut after so many octets; `holds` says of a head whether
-    its answer is held back until it is whole; `flips` changes octets of long answers."""
+    its answer is held back until it is whole; `flips` changes octets of long answers. With `to` it
+    leads to that port of 127.0.0.1 instead, without TLS."""
 
-    def __init__(self, relay_port, certificate, host="127.0.0.2"):
+    def __init__(self, relay_port, certificate, host="127.0.0.2", to=None):
         self.host, self.port = host, relay_port
+        self._to = to
         self.request = lambda head: head
         self.holds = lambda head: False
         self.upload_limit = self.download_limit = None
@@ -51,7 +53,8 @@ class Meddler:
                     pass
                 return to_visitor.close()
             name = next(line.split(b":")[1].strip().decode() for line in head.split(b"\r\n") if line.lower().startswith(b"host:"))
-            relay, to_relay = await asyncio.open_connection("127.0.0.1", self.port, ssl=self._to_relay, server_hostname=name)
+            tls = {} if self._to else {"ssl": self._to_relay, "server_hostname": name}
+            relay, to_relay = await asyncio.open_connection("127.0.0.1", self._to or self.port, **tls)
             to_relay.write(changed)
             up = asyncio.ensure_future(self._carry_up(visitor, to_visitor, to_relay))
             try:
