@@ -67,7 +67,7 @@ def test_units_are_what_systemd_understands(tmp_path):
     for unit in sorted(UNITS.glob("*.service")):
         units.append(tmp_path / unit.name)
         units[-1].write_text(unit.read_text().replace("/usr/bin/sallyport", BINARY))
-    assert len(units) == 2
+    assert len(units) == 3
     verified = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60)
     own = [line for line in verified.stderr.splitlines() if "sallyport-" in line]
     assert own == []
