@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from support.gateway import USER, RunningAgent, RunningGateway, RunningSshd, fingerprint, make_key, public
+from support.gateway import USER, RunningAgent, RunningGateway, RunningSshd, fingerprint, make_key, public, quiet_port
 from support.processes import DEADLINE_S, wait_until
-from support.relay import BINARY, clean_environment, free_port
+from support.relay import BINARY, clean_environment
 
 
 class Site:
@@ -202,12 +202,12 @@ def test_local_dynamic_and_jump_forwards(site):
     gateway = site.usual()
     echo = serve_echo()
     target = echo.getsockname()[1]
-    local, dynamic = free_port(), free_port()
+    local, dynamic = quiet_port(), quiet_port()
     client = gateway.start_ssh("echo ready; cat", key=site.key("alice"), flags=["-tt", "-L", f"127.0.0.1:{local}:127.0.0.1:{target}", "-D", f"127.0.0.1:{dynamic}"])
     client.wait_for_line(lambda line: "ready" in line, "it runs")
     octets = os.urandom(1 << 20)
     assert echo_through(local, octets) == octets
-    nothing = free_port()
+    nothing = quiet_port()
     with socket.create_connection(("127.0.0.1", dynamic), timeout=DEADLINE_S) as socks:
         socks.settimeout(DEADLINE_S)
         socks.sendall(b"\x05\x01\x00")
@@ -232,7 +232,7 @@ def test_remote_forwards(site):
     gateway = site.usual()
     echo = serve_echo()
     target = echo.getsockname()[1]
-    chosen = free_port()
+    chosen = quiet_port()
     client = gateway.start_ssh("echo ready; cat", key=site.key("alice"), flags=["-tt", "-R", f"{chosen}:127.0.0.1:{target}", "-R", f"0:127.0.0.1:{target}"], log="INFO")
     allocated = client.wait_for_line(lambda line: "Allocated port" in line, "the remote chose a port")[1]
     client.wait_for_line(lambda line: "ready" in line, "it runs")
@@ -251,7 +251,7 @@ def test_a_control_master_adds_and_takes_back_forwards(site):
     gateway = site.usual()
     echo = serve_echo()
     control = site.folder / "control"
-    port = free_port()
+    port = quiet_port()
     master = gateway.start_ssh(key=site.key("alice"), flags=["-M", "-S", control, "-N"], name="master")
     wait_until(control.exists, "the master is there")
     for number in range(3):
@@ -295,7 +295,7 @@ def test_keys_in_variables(site, encoded):
 
 
 def test_options_of_a_key_are_honoured(site):
-    port = free_port()
+    port = quiet_port()
     echo = serve_echo()
     target = echo.getsockname()[1]
     lines = {
@@ -313,13 +313,13 @@ def test_options_of_a_key_are_honoured(site):
     assert "PTY allocation request failed" in gateway.ssh("x", key=site.key("forced"), flags=["-tt"]).stderr
     for name, returncode in {"elsewhere": 255, "here": 0, "expired": 255, "lasting": 0, "odd": 255, "narrow": 0}.items():
         assert gateway.ssh("true", key=site.key(name)).returncode == returncode, name
-    local = free_port()
+    local = quiet_port()
     client = gateway.start_ssh("echo ready; cat", key=site.key("narrow"), flags=["-L", f"{local}:127.0.0.1:{target}", "-L", f"{port}:127.0.0.1:{site.sshd.port}"])
     client.wait_for_line(lambda line: "ready" in line, "it runs")
     assert echo_through(local) == b"hello"
     assert not can_connect(port)
     client.kill()
-    refused = gateway.ssh("true", key=site.key("here"), flags=["-o", "ExitOnForwardFailure=yes", "-R", f"{free_port()}:127.0.0.1:{target}"])
+    refused = gateway.ssh("true", key=site.key("here"), flags=["-o", "ExitOnForwardFailure=yes", "-R", f"{quiet_port()}:127.0.0.1:{target}"])
     assert refused.returncode == 0, "no-port-forwarding isn't said"
     echo.close()
 
@@ -487,7 +487,7 @@ def test_files_and_forwards_with_the_agent(site):
     gateway = site.gateway()
     agent = site.agent(alice)
     echo = serve_echo()
-    port = free_port()
+    port = quiet_port()
     client = gateway.start_ssh("echo ready; cat", agent=agent.socket, flags=["-A", "-tt", "-R", f"{port}:127.0.0.1:{echo.getsockname()[1]}"])
     client.wait_for_line(lambda line: "ready" in line, "it runs")
     wait_until(lambda: can_connect(port), "the forward is there")
@@ -647,7 +647,7 @@ def test_it_stops_in_order(site):
 def test_the_old_variables_and_flags_start_it(site):
     site.remote(public(site.key("own")), public(site.key("alice")))
     from support.processes import Program
-    port = free_port()
+    port = quiet_port()
     env = clean_environment(REMOTE_HOST="127.0.0.1", REMOTE_PORT=str(site.sshd.port), GATEWAY_HOST="127.0.0.1", GATEWAY_SSH_KEY_PATH=str(site.key("own")),
                             GATEWAY_HOST_KEY_PATH=str(site.folder / "hk"), SALLYPORT_STATE_DIR=str(site.folder / "state"))
     program = Program("gateway", [BINARY, "gateway", "--port", port, "--remote-known-hosts", site.folder / "known", "--log-level", "debug"], env=env)

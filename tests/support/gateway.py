@@ -3,13 +3,27 @@ import getpass
 import json
 import os
 import pathlib
+import random
+import socket
 import subprocess
 import urllib.request
 
 from support.processes import DEADLINE_S, Program, wait_until
-from support.relay import BINARY, clean_environment, free_port
+from support.relay import BINARY, clean_environment
 
 USER = getpass.getuser()
+
+
+def quiet_port():
+    """A free port below those that the kernel gives to outgoing connections: nobody takes it before it is listened on."""
+    while True:
+        port = random.SystemRandom().randrange(12_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def make_key(folder, name, kind="ed25519", bits=None, comment="test"):
@@ -37,7 +51,7 @@ class RunningSshd:
         self.home = self.folder / "home"
         (self.home / ".ssh").mkdir(parents=True, exist_ok=True)
         (self.home / ".bashrc").write_text("PS1='$ '\n")
-        self.port = port or free_port()
+        self.port = port or quiet_port()
         self.host_key = self.folder / "host_key"
         if not self.host_key.exists():
             make_key(self.folder, "host_key")
@@ -85,7 +99,7 @@ class RunningGateway:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state_dir = self.folder / "state"
-        self.port = free_port()
+        self.port = 0
         self.env = clean_environment(**(env or {}))
         self.wrapper = list(wrapper)
         defaults = {
