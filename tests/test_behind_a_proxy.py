@@ -10,6 +10,7 @@ from support.home_app import HomeApp, content, content_sha256
 from support.processes import wait_until
 from support.proxy_header import v1_header, v2_header
 from support.visitor import ConnectionEnded, Visitor, client_context, curl
+from test_doctor import doctor
 
 MIB = 1 << 20
 HOSTNAME = "home.example.test"
@@ -68,6 +69,19 @@ def front(request, world, certificate):
 def seen(answer):
     """The request as the home saw it."""
     return {name.lower(): value for name, value in json.loads(answer)["headers"]}
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_proxy_set_up_by_the_example(front, world):
+    home, proxy = front
+    home.relay.config |= {"public_url": f"https://localhost:{proxy.port}", "plain_listen": f"127.0.0.1:{port_of(home.relay)}"}
+    before = home.agent.program.mark()
+    home.relay.restart()
+    home.agent.wait_until_connected(after=before)
+    report = doctor(world, home.agent)
+    assert report.code == 0, report
+    for step in ("credential", "tunnel", "public_tls", "public_way", "public_page", "upload", "download", "events"):
+        assert report.result(step) == "ok", report
+    assert report["relay_view"]["facts"]["url"] == f"https://{HOSTNAME}:{proxy.port}/"
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])

@@ -1,8 +1,10 @@
 """`sallyport doctor`: all green with a well set-up home, and for each hop that can fail the right name and a cure."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
+import shutil
 import subprocess
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from home_assistant.double import HomeAssistant
 from support.processes import DEADLINE_S, wait_until
 from support.relay import BINARY, clean_environment
+from support.wan import ADDRESS
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 STEPS = ["configuration", "dns", "tcp", "tls", "credential", "tunnel", "relay_view", "target_port", "target_scheme", "forwarded_for",
@@ -240,6 +243,43 @@ def test_public_dns(world, home, tmp_path):
         resolver.address = "127.0.0.1"
         report = doctor(world, tunnel.agent, within=resolver.within, public_address=None)
         assert report.code == 0 and report["public_dns"]["facts"]["addresses"] == "127.0.0.1", report
+
+
+def test_split_dns_is_a_hint(world, wan, tmp_path):
+    """At home the public name is an address of the home's own network; visitors from outside know another one."""
+    with wan.inside("b"):
+        relay = world.relay(host=ADDRESS["b"])
+    with wan.inside("a"):
+        double = world.keep_origin(HomeAssistant(use_x_forwarded_for=True, trusted_proxies=LOOPBACK))
+        agent = world.agent(relay.add_agent("home", ["home.example.test"], [f"homeassistant={double.url}"])["enroll"])
+        agent.wait_until_connected()
+        hosts = tmp_path / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n10.0.0.9 home.example.test\n")
+        within = ["unshare", "--mount", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
+        report = doctor(world, agent, within=within, public_address=None)
+    assert report.code == 0, report
+    assert "10.0.0.9" in report["public_dns"]["detail"] and any("split DNS" in hint and ADDRESS["b"] in hint for hint in report["public_dns"]["hints"])
+    assert report.result("public_page") == report.result("download") == "ok"
+
+
+def test_an_agent_that_runs_without_a_tunnel(world, home):
+    """The state folder is in use, but the relay has heard nothing of an agent."""
+    _, tunnel = home()
+    tunnel.agent.stop()
+    tunnel.relay.wait_for_event("tunnel.closed", agent="home")
+    with open(tunnel.agent.state_dir / "agent.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = doctor(world, tunnel.agent)
+    assert_stops_at(report, "tunnel", "an agent runs here", "agent.not_connected")
+
+
+def test_another_process_with_the_same_key_is_told(world, home):
+    _, tunnel = home()
+    copy = world.folder / "copy"
+    shutil.copytree(tunnel.agent.state_dir, copy)
+    copy.chmod(0o700)
+    report = doctor(world, tunnel.agent, state_dir=copy)
+    assert report.code == 0 and any("another process" in hint for hint in report["tunnel"]["hints"]), report
 
 
 @pytest.fixture

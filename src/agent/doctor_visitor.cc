@@ -3,7 +3,7 @@
 
 #include "agent/doctor_server.h"
 #include "agent/doctor_walk.h"
-#include "agent/relay_problem.h"
+#include "wire/relay_problem.h"
 #include "wire/utf8.h"
 #include "wire/websocket_frame.h"
 #include "wire/websocket_handshake.h"

@@ -66,8 +66,26 @@ TEST(StateFolder, IsLockedByOneProcess) {
     const auto second = folder->lock();
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, Errc::conflict);
+    EXPECT_TRUE(folder->is_locked());
     first->reset();
+    EXPECT_FALSE(folder->is_locked());
     EXPECT_TRUE(folder->lock());
+}
+
+TEST(StateFolder, ThatIsOnlyLookedAtStaysAsItIs) {
+    const test::TemporaryFolder temporary;
+    EXPECT_FALSE(StateFolder::open_existing(temporary.path() / "nowhere"));
+    EXPECT_FALSE(std::filesystem::exists(temporary.path() / "nowhere"));
+    ASSERT_TRUE(StateFolder::open(temporary.path())->write("x", "before"));
+    const auto folder = StateFolder::open_existing(temporary.path());
+    ASSERT_TRUE(folder);
+    EXPECT_FALSE(folder->is_locked());
+    EXPECT_TRUE(folder->write("x", "after"));
+    EXPECT_TRUE(folder->write("y", "new"));
+    EXPECT_TRUE(folder->rename("x", "z"));
+    folder->remove("x");
+    EXPECT_EQ(folder->read("x")->value(), "before");
+    EXPECT_FALSE(folder->has("y") || folder->has("z") || folder->has("agent.lock"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "agent/relay_problem.h"
+#include "wire/relay_problem.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto problem = sallyport::parse_relay_problem({reinterpret_cast<const char*>(data), size});

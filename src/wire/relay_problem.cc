@@ -1,4 +1,4 @@
-#include "agent/relay_problem.h"
+#include "wire/relay_problem.h"
 
 #include <boost/json.hpp>
 
