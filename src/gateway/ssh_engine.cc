@@ -68,6 +68,10 @@ public:
         return state;
     }
 
+    void seek_contact() override {
+        if (channel_ && link_->ready()) link_->connection().ping();
+    }
+
     TerminalTraits traits() const override { return {.name = "ssh"}; }
 
 private:

@@ -64,6 +64,8 @@ public:
     virtual bool repaint() = 0;
     virtual void hang_up() = 0;  // the shell gets a hang-up; on_terminal_end follows, at latest after some seconds
     virtual LinkState link() const = 0;
+    // Asks the remote for a sign of life now, so that silence means something; for engines that don't do so every few seconds anyway.
+    virtual void seek_contact() {}
     virtual TerminalTraits traits() const = 0;
 };
 

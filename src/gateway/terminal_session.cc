@@ -27,6 +27,7 @@ constexpr milliseconds kFrameSettles{10};         // mosh's states come at least
 constexpr milliseconds kFrameSettlesAtLatest{100};
 constexpr milliseconds kHalfSequence{500};        // for the rest of a sequence, before the screen is drawn without it
 constexpr seconds kHelpShown{10};
+constexpr seconds kAskForContact{3};              // of silence; as often as mosh does
 constexpr seconds kFirstClient{60};               // to be attached after start, whatever detach_timeout is
 constexpr std::size_t kMostTitle = 80;
 
@@ -179,6 +180,8 @@ void TerminalSession::State::look_at_link() {
     link_timer.start_about(seconds(1));
     if (traits.shows_outage || ended || overlay_timer.running()) return;
     const LinkState link = engine->link();
+    // An idle connection is silent, too: whether it is down shows by asking.
+    if (client && link.since_contact && *link.since_contact >= kAskForContact) engine->seek_contact();
     if (contact && link.since_contact && *link.since_contact >= settings.outage_after)
         show_overlay(last_contact_text(*link.since_contact, settings.escape_key));
     else

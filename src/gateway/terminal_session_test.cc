@@ -32,6 +32,7 @@ struct FakeEngine final : TerminalEngine {
     bool repaint() override { return false; }
     void hang_up() override { ++hang_ups; }
     LinkState link() const override { return state; }
+    void seek_contact() override { ++asked; }
     TerminalTraits traits() const override { return {frames_ ? "mosh" : "ssh", frames_, frames_}; }
     void say(std::string_view text) { owner->on_terminal_octets(as_octets(text)); }
     void end(TerminalEnd::How how, std::optional<int> status = {}) {
@@ -45,6 +46,7 @@ struct FakeEngine final : TerminalEngine {
     std::size_t room = SIZE_MAX;
     bool paused = false;
     int hang_ups = 0;
+    int asked = 0;
     LinkState state;
     bool* gone = nullptr;
 };
@@ -438,6 +440,7 @@ TEST(TerminalSession, AStatusLineTellsOfTheLastContactAndGoesAgain) {
     f.engine->state.since_contact = 3s;
     f.pass(2s);
     EXPECT_EQ(f.shows_wrong(client), "");
+    EXPECT_GT(f.engine->asked, 0) << "an idle link is asked before it is called silent";
     f.engine->state.since_contact = 12s;
     f.pass(2s);
     client.pull(*f.session);
