@@ -314,7 +314,7 @@ def test_options_of_a_key_are_honoured(site):
     for name, returncode in {"elsewhere": 255, "here": 0, "expired": 255, "lasting": 0, "odd": 255, "narrow": 0}.items():
         assert gateway.ssh("true", key=site.key(name)).returncode == returncode, name
     local = quiet_port()
-    client = gateway.start_ssh("echo ready; cat", key=site.key("narrow"), flags=["-L", f"{local}:127.0.0.1:{target}", "-L", f"{port}:127.0.0.1:{site.sshd.port}"])
+    client = gateway.start_ssh("echo ready; sleep 100", key=site.key("narrow"), flags=["-L", f"{local}:127.0.0.1:{target}", "-L", f"{port}:127.0.0.1:{site.sshd.port}"])
     client.wait_for_line(lambda line: "ready" in line, "it runs")
     assert echo_through(local) == b"hello"
     assert not can_connect(port)
@@ -741,3 +741,42 @@ def test_terminals_end_with_the_gateway(site):
     client.wait()
     wait_until(lambda: not os.path.exists(f"/proc/{shell}"), "the shell at the remote has ended")
     gateway.start()
+
+
+def test_a_session_whose_client_answers_no_more_is_offered_at_once(site):
+    gateway = site.usual(resume="auto")
+    lost = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="PS1=; marker=first; echo $((6*7))\n")
+    lost.wait_for_line(lambda line: "42" in line, "the shell answers")
+    lost.signal(signal.SIGSTOP)
+    again = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo [$marker]; exit 3\n")
+    again.wait_for_line(lambda line: "[first]" in line, "alice has hers back")
+    assert again.wait() == 3
+    lost.signal(signal.SIGCONT)
+    lost.wait()
+
+
+def test_a_second_terminal_is_a_second_session_while_the_first_is_there(site):
+    gateway = site.usual(resume="auto")
+    first = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="PS1=; marker=first; echo $((6*7))\n")
+    first.wait_for_line(lambda line: "42" in line, "the shell answers")
+    second = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo [$marker]$((6*8)); exit 3\n")
+    second.wait_for_line(lambda line: "[]48" in line, "hers is a new one")
+    assert second.wait() == 3 and first.running
+    first.kill()
+
+
+def test_a_terminal_outlives_the_connection_that_started_it(site):
+    """sshd's process of the connection dies: mosh goes on; the user can still leave and come back."""
+    gateway = site.usual(resume="auto", warm_connections=0)
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="PS1=; marker=first; echo $((6*7))\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    for pid in children(site.sshd.program.pid):
+        os.kill(int(pid), signal.SIGKILL)
+    gateway.wait_for_event("gateway.remote_lost")
+    client.kill()
+    gateway.wait_for_event("gateway.detached")
+    site.sshd.stop()
+    again = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo [$marker]; exit 3\n")
+    again.wait_for_line(lambda line: "[first]" in line, "hers is still there")
+    assert again.wait() == 3
+    site.sshd.start()

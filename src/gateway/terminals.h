@@ -44,6 +44,15 @@ public:
     bool still_waiting(const TerminalSession* session, const SessionHolder& holder) const { return registry_.still_waiting(session, holder); }
     void left(const SessionHolder& holder) { registry_.enforce_detached(holder); }
 
+    // Those who look, or are about to, by whose sessions.
+    void add_client(const SessionHolder& holder, SessionClient& client) { clients_.emplace(&client, holder); }
+    void remove_client(SessionClient& client) { clients_.erase(&client); }
+    template <class Visit>
+    void each_client(const SessionHolder& holder, Visit&& visit) {
+        for (const auto& [client, of] : clients_)
+            if (of == holder) visit(*client);
+    }
+
     // Hangs up all: nobody could come back to them once this process is gone. `stopped` after the last, perhaps inside the call.
     void stop(std::function<void()> stopped);
 
@@ -61,6 +70,7 @@ private:
     Counters& counters_;
     std::uint64_t started_ = 0;
     std::function<void()> stopped_;
+    std::map<SessionClient*, SessionHolder> clients_;
     ProcessReaper reaper_;
     std::map<const TerminalSession*, std::unique_ptr<Host>> hosts_;  // outlive their sessions
     SessionRegistry registry_;

@@ -29,6 +29,7 @@ public:
     // on_link or on_no_link follows, perhaps inside the call. Agent::forwarded: the user's agent may be asked to log in with.
     virtual void need_link(LinkUser& user, Agent agent) = 0;
     virtual void forget(LinkUser& user) = 0;
+    virtual bool let_in_by_remote() const = 0;      // nobody here knows who he is: nothing without a link
     virtual void over(UserChannel& channel) = 0;   // deleted at the end of the turn
     virtual void add(std::unique_ptr<UserChannel> channel) = 0;
     virtual void touch() = 0;                       // octets have passed: the connection isn't idle

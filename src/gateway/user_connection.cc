@@ -12,6 +12,8 @@
 namespace sallyport::gateway {
 namespace {
 
+constexpr std::chrono::seconds kFarewell{1};
+
 std::string one_line(std::string_view text) {
     std::string out{text.substr(0, 200)};
     std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; }, '?');
@@ -58,6 +60,7 @@ UserConnection::UserConnection(Parts& parts, std::string ip, Admission::Place pl
       began_at_(parts.loop.now()),
       touched_at_(parts.loop.now()),
       idle_(parts.loop, [this] { check_idle(); }),
+      useless_(parts.loop, [this] { look_whether_useless(); }),
       proof_(parts.loop, [this] { turn_away(RefusalReason::grace_over, "the remote host has not let you in: connect with ssh -A"); }) {
     login_.ip = std::move(ip);
 }
@@ -229,9 +232,8 @@ void UserConnection::on_link_over(RemoteLink&, const RemoteFailure& why) {
         ++parts_.counters.refusals[why.reason];
     }
     tell_link_users();
-    // What is open tells its user; then there is nothing left that this connection is for.
-    const std::string text = "sallyport: " + std::string(why.for_user());
-    if (channels_.empty()) connection_->close({Errc::unreachable, why.detail}, text);
+    // What is open, or being opened now, tells its user.
+    if (channels_.empty() && state_ == State::in) useless_.start(kFarewell);
 }
 
 void UserConnection::tell_link_users() {
@@ -315,10 +317,8 @@ void UserConnection::over(UserChannel& channel) {
     if (place == channels_.end()) return;
     parts_.loop.dispose(std::move(place->second));
     channels_.erase(place);
-    if (channels_.empty() && stopping_ && state_ == State::in) return cut();
-    // Nothing more can come of it.
-    if (channels_.empty() && link_ && link_->over() && state_ == State::in)
-        connection_->close({Errc::unreachable, "the remote is gone"}, "sallyport: " + std::string(link_->failure().for_user()));
+    // Not at once: a client that has its exit status in hand would take our farewell for a failure.
+    if (channels_.empty() && state_ == State::in) useless_.start(kFarewell);
 }
 
 // ---------------------------------------------------------------- -R
@@ -355,6 +355,12 @@ void UserConnection::check_idle() {
     idle_.start_about(parts_.config.idle_timeout - silent);
 }
 
+void UserConnection::look_whether_useless() {
+    if (!channels_.empty() || state_ != State::in) return;
+    if (stopping_) return cut();
+    if (link_ && link_->over()) connection_->close({Errc::unreachable, "the remote is gone"}, "sallyport: " + std::string(link_->failure().for_user()));
+}
+
 void UserConnection::stop() {
     stopping_ = true;
     if (channels_.empty()) cut();
@@ -382,6 +388,11 @@ void UserConnection::on_connection_closed(const Error& reason) {
         if (!failure_noted_) parts_.admission.note_failure(login_.ip, parts_.loop.now());
         parts_.log.info("gateway.refused", {{"user", login_.user}, {"from", login_.ip}, {"reason", name_of(last_refusal_)}, {"attempts", rejected_}});
     }
+    key_question_.reset();
+    password_question_.reset();
+    useless_.cancel();
+    proof_.cancel();
+    idle_.cancel();
     forward_wish_.reset();
     for (auto& [bridge, owned] : std::exchange(channels_, {})) parts_.loop.dispose(std::move(owned));
     on_over_(*this);

@@ -43,6 +43,7 @@ private:
     // ---- from the channels
     void need_link(LinkUser& user, Agent agent) override;
     void forget(LinkUser& user) override;
+    bool let_in_by_remote() const override { return by_agent_; }
     void over(UserChannel& channel) override;
     void add(std::unique_ptr<UserChannel> channel) override;
     void touch() override { touched_at_ = parts_.loop.now(); }
@@ -78,6 +79,7 @@ private:
     void answer_forward(const ssh::ForwardRequest& asked, Result<std::uint16_t> port);
 
     void check_idle();
+    void look_whether_useless();
 
     Parts& parts_;
     OnOver on_over_;
@@ -100,6 +102,7 @@ private:
     std::unique_ptr<ForwardWish> forward_wish_;
     std::map<UserChannel*, std::unique_ptr<UserChannel>> channels_;
     Timer idle_;
+    Timer useless_;                      // nothing is open, and nothing can come of it: the client has had time to end by itself
     Timer proof_;                        // pass-through: how long the remote may not have let him in
     std::unique_ptr<ssh::ServerConnection> connection_;
 };

@@ -93,7 +93,9 @@ Channel::Answer UserSession::begin(const ChannelRequest& request) {
     counted_ = true;
     ++parts.counters.open[kind()];
     ++parts.counters.sessions[kind()];
-    connection_.need_link(*this, agent_ ? UserChannels::Agent::forwarded : UserChannels::Agent::none);
+    // A session that waits needs no connection to the remote; but who is let in by the remote has to have been.
+    if (is_terminal() && !connection_.let_in_by_remote()) go_on_as_terminal();
+    else connection_.need_link(*this, agent_ ? UserChannels::Agent::forwarded : UserChannels::Agent::none);
     if (answered_) return Channel::Answer::accept;  // there is none, and the user is being told
     answered_ = true;
     return Channel::Answer::later;

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::uint32_t kFailed = 255;
 constexpr int kSilentIntervals = 2;  // keepalives without an answer: the client seems to be gone
+constexpr std::chrono::seconds kAnswerPatience{2};
+constexpr std::chrono::milliseconds kLookEvery{20};
 
 }  // namespace
 
@@ -23,12 +25,16 @@ UserTerminal::UserTerminal(UserChannels& connection, ChannelBridge::Taken taken,
       loop_(connection.parts().loop),
       channel_(std::move(taken.channel)),
       wish_(std::move(wish)),
+      look_(loop_, [this] { look_for_the_gone(); }),
       finish_(loop_, [this] { finish(); }) {
+    connection.parts().terminals.add_client(wish_.holder, *this);
     keys_.put(as_octets(taken.octets));
     channel_->set_owner(*this);
 }
 
 UserTerminal::~UserTerminal() {
+    connection_.forget(*this);
+    connection_.parts().terminals.remove_client(*this);
     if (session_) {
         session_->detach(*this);
         connection_.parts().terminals.left(wish_.holder);
@@ -36,12 +42,39 @@ UserTerminal::~UserTerminal() {
     loop_.dispose(std::move(opening_));
 }
 
+// With command= each login runs its own. Else those who look at sessions of this holder are asked whether they are still there: one whose
+// network is gone won't be missed by the kernel for minutes.
 void UserTerminal::begin() {
     Parts& parts = connection_.parts();
-    // With command= each login runs its own.
-    if (wish_.command.empty()) offered_ = parts.terminals.waiting(wish_.holder);
+    if (!wish_.command.empty() || parts.config.resume == ResumeUse::off) return start_fresh();
+    bool asked = false;
+    parts.terminals.each_client(wish_.holder, [&](SessionClient& client) {
+        auto& other = static_cast<UserTerminal&>(client);
+        if (&other == this || !other.session_) return;
+        other.pinged_at_ = loop_.now();
+        other.connection_.front().ping();
+        asked = true;
+    });
+    if (!asked) return offer();
+    gone_by_ = loop_.now() + kAnswerPatience;
+    look_.start(kLookEvery);
+}
+
+void UserTerminal::look_for_the_gone() {
+    bool unknown = false;
+    connection_.parts().terminals.each_client(wish_.holder, [&](SessionClient& client) {
+        const auto& other = static_cast<UserTerminal&>(client);
+        if (&other != this && other.session_ && other.pinged_at_ && other.connection_.front().heard_at() < *other.pinged_at_) unknown = true;
+    });
+    if (unknown && loop_.now() < gone_by_) look_.start(kLookEvery);
+    else offer();
+}
+
+void UserTerminal::offer() {
+    if (leaving_) return;
+    offered_ = connection_.parts().terminals.waiting(wish_.holder);
     if (offered_.empty()) return start_fresh();
-    if (parts.config.resume == ResumeUse::automatic) return attach(*offered_.front());
+    if (connection_.parts().config.resume == ResumeUse::automatic) return attach(*offered_.front());
     ask();
 }
 
@@ -69,16 +102,18 @@ void UserTerminal::take_answer(const ResumeDialogue::Answer& answer) {
 }
 
 void UserTerminal::start_fresh() {
-    Parts& parts = connection_.parts();
-    const RemoteLinkPtr link = connection_.link();
-    if (!parts.terminals.has_room(wish_.holder)) return leave(ssh::ExitStatus{.code = kFailed}, "too many sessions");
-    if (!link || !link->ready()) return leave(ssh::ExitStatus{.code = kFailed}, "the connection to the remote host was lost");
-    TerminalWish wish = wish_;
-    opening_ = parts.terminals.open(link, std::move(wish), [this](TerminalSession& session) {
+    if (!connection_.parts().terminals.has_room(wish_.holder)) return leave(ssh::ExitStatus{.code = kFailed}, "too many sessions");
+    connection_.need_link(*this, wish_.agent ? UserChannels::Agent::forwarded : UserChannels::Agent::none);
+}
+
+void UserTerminal::on_link(RemoteLink&) {
+    opening_ = connection_.parts().terminals.open(connection_.link(), wish_, [this](TerminalSession& session) {
         loop_.dispose(std::move(opening_));
         attach(session);
     });
 }
+
+void UserTerminal::on_no_link(const RemoteFailure& why) { leave(ssh::ExitStatus{.code = kFailed}, why.for_user()); }
 
 void UserTerminal::attach(TerminalSession& session) {
     const Login& login = connection_.login();
@@ -182,8 +217,9 @@ void UserTerminal::on_session_left(const Leave& left) {
 }
 
 bool UserTerminal::seems_gone() const {
-    const auto silent = loop_.now() - const_cast<UserChannels&>(connection_).front().heard_at();
-    return silent > kSilentIntervals * const_cast<UserChannels&>(connection_).parts().config.keepalive_interval;
+    const TimePoint heard_at = connection_.front().heard_at();
+    if (pinged_at_ && heard_at < *pinged_at_ && loop_.now() - *pinged_at_ >= kAnswerPatience) return true;
+    return loop_.now() - heard_at > kSilentIntervals * connection_.parts().config.keepalive_interval;
 }
 
 }  // namespace sallyport::gateway

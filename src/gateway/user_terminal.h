@@ -13,7 +13,7 @@
 
 namespace sallyport::gateway {
 
-class UserTerminal final : public UserChannel, ssh::Channel::Owner, SessionClient {
+class UserTerminal final : public UserChannel, ssh::Channel::Owner, SessionClient, LinkUser {
 public:
     // The connection owns it from then on.
     static void take_over(UserChannels& connection, ChannelBridge::Taken taken, TerminalWish wish);
@@ -24,6 +24,8 @@ private:
     static constexpr std::size_t kMostKeys = 64 * 1024;  // typed before there is a session
 
     void begin();
+    void look_for_the_gone();
+    void offer();
     void ask();
     void take_answer(const ResumeDialogue::Answer& answer);
     void start_fresh();
@@ -46,6 +48,9 @@ private:
     void on_session_left(const Leave& leave) override;
     bool seems_gone() const override;
 
+    void on_link(RemoteLink& link) override;
+    void on_no_link(const RemoteFailure& why) override;
+
     UserChannels& connection_;
     Loop& loop_;
     ssh::ChannelPtr channel_;
@@ -59,6 +64,9 @@ private:
     TerminalSession* session_ = nullptr;
     bool leaving_ = false;
     std::optional<ssh::ExitStatus> exit_;
+    std::optional<TimePoint> pinged_at_;  // a newcomer wants to know whether our client is still there
+    TimePoint gone_by_;                   // we are the newcomer: who hasn't answered by then is gone
+    Timer look_;
     TurnEnd finish_;
 };
 
