@@ -74,13 +74,7 @@ private:
         RemoteCommand::Request request;
         request.command = end.cleanup_command;
         request.timeout = kCleanUpPatience;
-        struct Errand {
-            std::unique_ptr<RemoteCommand> command;
-        };
-        auto errand = std::make_shared<Errand>();
-        errand->command = std::make_unique<RemoteCommand>(terminals_.loop_, link_, std::move(request), [&loop = terminals_.loop_, errand](Result<RemoteCommand::Outcome>) {
-            loop.dispose(std::move(errand->command));
-        });
+        terminals_.run_errand(link_, std::move(request));
     }
 
     Terminals& terminals_;
@@ -119,13 +113,26 @@ void Terminals::start(RemoteLinkPtr link, TerminalWish wish, std::unique_ptr<Ter
     on_open(session);
 }
 
+void Terminals::run_errand(const RemoteLinkPtr& link, RemoteCommand::Request request) {
+    auto& place = errands_.emplace_back();
+    place = std::make_unique<RemoteCommand>(loop_, link, std::move(request), [this, errand = &place](Result<RemoteCommand::Outcome>) {
+        loop_.dispose(std::move(*errand));
+        std::erase_if(errands_, [](const auto& each) { return !each; });
+        look_whether_stopped();
+    });
+}
+
+void Terminals::look_whether_stopped() {
+    if (hosts_.empty() && errands_.empty() && stopped_) std::exchange(stopped_, nullptr)();
+}
+
 void Terminals::ended(Host& host, TerminalSession& session) {
     const auto place = hosts_.find(&session);
     if (place == hosts_.end() || place->second.get() != &host) return;
     registry_.remove(session);
     loop_.dispose(std::move(place->second));
     hosts_.erase(place);
-    if (hosts_.empty() && stopped_) std::exchange(stopped_, nullptr)();
+    look_whether_stopped();
 }
 
 void Terminals::stop(std::function<void()> stopped) {
@@ -133,7 +140,7 @@ void Terminals::stop(std::function<void()> stopped) {
     std::vector<TerminalSession*> all;
     registry_.each([&](TerminalSession& session) { all.push_back(&session); });
     for (TerminalSession* const session : all) session->hang_up();
-    if (hosts_.empty()) std::exchange(stopped_, nullptr)();
+    look_whether_stopped();
 }
 
 std::vector<Snapshot::Line> Terminals::lines() const {

@@ -3,6 +3,7 @@
 // one ends. Lives on the gateway's loop.
 #pragma once
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,8 @@ private:
     class Host;
     void start(RemoteLinkPtr link, TerminalWish wish, std::unique_ptr<TerminalEngine> engine, std::string_view notice, const OnOpen& on_open);
     void ended(Host& host, TerminalSession& session);
+    void run_errand(const RemoteLinkPtr& link, RemoteCommand::Request request);
+    void look_whether_stopped();
     Loop& loop_;
     Log& log_;
     const GatewayConfig& config_;
@@ -72,6 +75,7 @@ private:
     std::function<void()> stopped_;
     std::map<SessionClient*, SessionHolder> clients_;
     ProcessReaper reaper_;
+    std::list<std::unique_ptr<RemoteCommand>> errands_;  // cleaning up at the remote
     std::map<const TerminalSession*, std::unique_ptr<Host>> hosts_;  // outlive their sessions
     SessionRegistry registry_;
 };
