@@ -23,6 +23,7 @@ constexpr ByteCount kUnsentInKernel = 128_KiB;
 constexpr std::size_t kMostMessages = 1024;         // of one turn; a bound, no pace
 constexpr std::uint64_t kMostUnsentPackets = 20'000;  // answers that the peer doesn't fetch
 constexpr std::size_t kMostGlobalRequests = 256;
+constexpr std::chrono::milliseconds kSwallowed{1000};
 constexpr std::chrono::milliseconds kFarewell{2000};  // for octets on their way when the connection is closed with a text
 
 }  // namespace
@@ -145,6 +146,7 @@ void Connection::begin(Session session) {
 void Connection::login_done() {
     authenticated_ = true;
     bound_->grace.cancel();
+    bound_->keepalive.cancel();
     // The first one tells the round trip early; the rest are about the interval.
     if (settings_.keepalive_interval.count() > 0)
         bound_->keepalive.start_about(std::min<Duration>(std::chrono::seconds(2), settings_.keepalive_interval));
@@ -207,6 +209,10 @@ void Connection::on_grace_over() {
 
 void Connection::on_keepalive_due() {
     if (!usable()) return;
+    if (!authenticated_) {
+        if (!lent_) on_swallowed();
+        return;
+    }
     bound_->keepalive.start_about(settings_.keepalive_interval);
     // While we don't receive because of our own readers, silence means nothing.
     const bool receiving = unread_ <= settings_.most_unread;
@@ -254,6 +260,8 @@ bool Connection::receive_once() {
 
 void Connection::receive() {
     const ByteCount before = socket_octets_.in_bytes;
+    const std::size_t messages_before = messages_.size();
+    const bool logging_in = handshake_done_ && !authenticated_;
     while (receive_once() && socket_octets_.in_bytes - before < kMostReceive && unread_ <= settings_.most_unread) {
         // In pieces that are worth a send() and still are in the cache. What isn't delivered when the peer hangs up libssh keeps from us:
         // that is nothing, as the octets before the end are a short receive, after which this isn't reached.
@@ -262,6 +270,12 @@ void Connection::receive() {
     }
     if (packets_.in_packets != std::exchange(packets_seen_, packets_.in_packets)) {
         heard_at_ = loop_->now();
+        if (logging_in && bound_ && !closing_) {
+            if (messages_.size() > messages_before)
+                bound_->keepalive.cancel();
+            else
+                bound_->keepalive.start(kSwallowed);
+        }
         for (const auto& core : channels_)
             if (core->waits_for_answer()) ready(*core);
     }

@@ -78,6 +78,8 @@ protected:
     virtual void take_message(Message message) = 0;
     virtual void after_events() = 0;                   // looks at what waits for the peer
     virtual void tell_closed(const Error& reason) = 0;
+    // Before the login is done: something came that libssh made no message of, and then nothing for a while.
+    virtual void on_swallowed() {}
 
     Result<int> duplicate_descriptor() const;          // for libssh, which closes it
     void begin(Session session);                       // the session has the duplicate

@@ -365,6 +365,25 @@ TEST_F(SshToUs, ShowsABannerAndACommandsOutputAndCode) {
     EXPECT_NE(printed().find("said aside"), std::string::npos) << printed();
 }
 
+TEST_F(SshToUs, AKeyThatLibsshDoesNotKnowIsRefusedAndTheNextOneTried) {
+    const std::string path = sshd.folder.path / "dsa";
+    Process keygen({"/usr/bin/ssh-keygen", "-q", "-t", "dsa", "-N", "", "-f", path});
+    int status = 0;
+    ::waitpid(keygen.pid, &status, 0);
+    keygen.pid = 0;
+    if (status != 0) GTEST_SKIP() << "this ssh-keygen makes no DSA keys";
+    server.on_login = [&](const LoginRequest& request) {
+        if (request.method == LoginRequest::Method::public_key) return server.connection->accept_login();
+        server.connection->reject_login({});
+    };
+    // Keys are tried in the order of -i, and the good one is behind.
+    std::filesystem::copy_file(sshd.folder.path / "id", sshd.folder.path / "id2");
+    std::filesystem::copy_file(path, sshd.folder.path / "id", std::filesystem::copy_options::overwrite_existing);
+    run({"-N", "-o", "PubkeyAcceptedAlgorithms=+ssh-dss", "-i", sshd.folder.path / "id2", "home@127.0.0.1"});
+    ASSERT_TRUE(until([&] { return server.authenticated; }));
+    EXPECT_EQ(server.logins.back().key, sshd.user_key.public_key());
+}
+
 // The gateway's way in: the user's own agent logs in to the remote.
 TEST_F(SshToUs, ItsAgentLogsInElsewhere) {
     const SshAgent agent(sshd);

@@ -117,6 +117,17 @@ void ServerConnection::take_login(Message message) {
     ask_login();
 }
 
+// libssh drops a login with a type of key that it doesn't know (ssh-dss) or a signature that it refuses (ssh-rsa by SHA-1) without an answer,
+// and the client would wait for one until the grace time is over. A refusal says nothing of what it refuses, so that of an earlier
+// request will do; there is one, as clients begin with the method "none".
+void ServerConnection::on_swallowed() {
+    if (login_asked_ || !logins_.empty()) return;
+    if (!answered_login_ || ++attempts_ > most_attempts_)
+        return close({Errc::unauthorized, "a login that can't be read"}, "this type of key or signature is not accepted");
+    ssh_message_reply_default(answered_login_.get());
+    settle_soon();
+}
+
 void ServerConnection::ask_login() {
     while (!login_asked_ && !logins_.empty() && usable() && !authenticated()) {
         ssh_message m = logins_.front().get();
@@ -169,6 +180,7 @@ void ServerConnection::accept_login() {
         return ask_login();
     }
     logins_.clear();
+    answered_login_.reset();
     ssh_message_auth_reply_success(m, 0);
     login_done();
     tell_authenticated_ = true;
@@ -177,7 +189,7 @@ void ServerConnection::accept_login() {
 void ServerConnection::reject_login(LoginMethods methods) {
     if (!login_asked_ || logins_.empty() || !usable()) return;
     login_asked_ = false;
-    const Message message = std::move(logins_.front());
+    Message message = std::move(logins_.front());
     logins_.erase(logins_.begin());
     int bits = 0;
     if (methods.public_key) bits |= SSH_AUTH_METHOD_PUBLICKEY;
@@ -186,6 +198,7 @@ void ServerConnection::reject_login(LoginMethods methods) {
     if (bits == 0) return close({Errc::unauthorized, "no method of login is left"}, "Permission denied");
     ssh_message_auth_set_methods(message.get(), bits);
     ssh_message_reply_default(message.get());
+    if (ssh_message_subtype(message.get()) == SSH_AUTH_METHOD_NONE) answered_login_ = std::move(message);
     settle_soon();
     ask_login();
 }

@@ -110,6 +110,7 @@ private:
     void take_message(Message message) override;
     void after_events() override;
     void tell_closed(const Error& reason) override;
+    void on_swallowed() override;
     void take_login(Message message);
     void take_open(Message message);
     void take_global(Message message);
@@ -121,6 +122,7 @@ private:
     unsigned attempts_ = 0;
     std::vector<Message> logins_;    // the first is the owner's to answer if login_asked_
     std::vector<Message> forwards_;  // the same
+    Message answered_login_;         // to answer once more with, see on_swallowed()
     bool login_asked_ = false;
     bool forward_asked_ = false;
     bool tell_authenticated_ = false;
