@@ -11,7 +11,6 @@
 #include "agent/ssh_host_keys.h"
 #include "agent/ssh_preflight.h"
 #include "agent/ssh_start.h"
-#include "wire/openssh_private_key.h"
 
 namespace sallyport {
 namespace {
@@ -152,7 +151,7 @@ DoctorWalk::Verdict DoctorWalk::ssh_configuration() {
     if (own) {
         const auto identity = load_or_make_identity(*folder_);
         if (!identity) return bad(identity.error().detail, "run this as the agent's own user, for example: sudo -u sallyport sallyport doctor …");
-        key = ssh::PrivateKey::parse(format_openssh_private_key(identity->key, "sallyport"));
+        key = ssh::PrivateKey::parse(to_pem(identity->key));
     } else {
         key = ssh_server_->private_key_file.empty() ? ssh::PrivateKey::parse(ssh_server_->private_key) : ssh::load_key(ssh_server_->private_key_file, ssh::FileMode::shared_ok);
     }

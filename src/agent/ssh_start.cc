@@ -7,7 +7,6 @@
 #include "agent/identity.h"
 #include "agent/ssh_advice.h"
 #include "ssh/key_file.h"
-#include "wire/openssh_private_key.h"
 
 namespace sallyport {
 namespace {
@@ -52,7 +51,7 @@ struct ServerKey {
 Result<ServerKey> key_of_server(const SshServerConfig& server, const std::optional<Identity>& own, const StateFolder& folder, std::size_t number) {
     const bool given = !server.private_key.empty() || !server.private_key_file.empty();
     const bool in_file = !server.private_key_file.empty();
-    auto key = in_file ? ssh::load_key(server.private_key_file, ssh::FileMode::shared_ok) : ssh::PrivateKey::parse(given ? server.private_key : format_openssh_private_key(own->key, kComment));
+    auto key = in_file ? ssh::load_key(server.private_key_file, ssh::FileMode::shared_ok) : ssh::PrivateKey::parse(given ? server.private_key : to_pem(own->key));
     if (!key && !given) return std::unexpected(key.error());
     if (!key) return fail(Errc::invalid_config, (in_file ? "private_key_file: " : "private_key: ") + key.error().detail);
     const std::string file = given ? given_key_file(number) : std::string(kOwnKeyFile);

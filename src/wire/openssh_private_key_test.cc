@@ -5,7 +5,7 @@
 namespace sallyport {
 namespace {
 
-// Made by this code, and read by `ssh-keygen -y` of OpenSSH 9.2 (tests/test_ssh_agent.py does so with a fresh one).
+// That OpenSSH 9.2 and libssh read it tests/test_ssh_agent.py shows, by both engines.
 TEST(OpensshPrivateKey, IsWhatSshKeygenWrites) {
     const auto key = Ed25519PrivateKey::from_seed(Secret(std::string(32, 'k')));
     ASSERT_TRUE(key);
