@@ -139,6 +139,7 @@ DoctorWalk::Verdict DoctorWalk::events() {
     if (seen == 404 || (seen == 0 && stream.empty()))
         return bad_alone("server-sent events are held back until their stream ends: what should move at once stands still",
                          "switch off buffering in the proxy in front of the relay: in nginx proxy_buffering off; no compression of text/event-stream");
+    if (seen == 503) return skip("a server-sent event came; how fast can't be told, since no second request gets through beside it (concurrency_limit?)");
     return bad_alone("a server-sent event came, but telling so failed with status " + std::to_string(seen), "try again in a moment");
 }
 

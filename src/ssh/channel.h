@@ -118,7 +118,8 @@ public:
     // after it. The same as destroying.
     void close();
 
-    // ---- As the client. Each request waits for the answer to the one before it; `done` tells whether it was accepted (false, too,
+    // ---- As the client. Each request waits for the answer to the one before it (libssh can't do otherwise: a round trip each), and octets to be sent wait until those before them
+    // are on their way; `done` tells whether it was accepted (false, too,
     // when the channel is over before an answer) and is never called inside the call, nor after the Channel's end. May be empty.
     using Done = std::function<void(bool accepted)>;
     void request_pty(std::string term, TerminalSize size, Done done);

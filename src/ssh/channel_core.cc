@@ -164,16 +164,22 @@ void ChannelCore::look_whether_open() {
     if (owner) owner->on_channel_refused(refusal);
 }
 
+// Sends the first request, or looks for its answer.
+void ChannelCore::start_operation() {
+    if (state_ != State::open || operations_.empty()) return;
+    Operation& operation = operations_.front();
+    if (operation.result != SSH_AGAIN || (close_seen_ && !operation.started)) return;  // an answer under way may have come before the CLOSE
+    operation.started = true;
+    operation.result = operation.attempt(handle_);
+}
+
 void ChannelCore::run_operations() {
     while (state_ == State::open && !operations_.empty()) {
-        Operation& operation = operations_.front();
-        if (close_seen_ && !operation.started) return;  // the answer to one that is under way may have come before the CLOSE
-        operation.started = true;
-        const int rc = operation.attempt(handle_);
-        if (rc == SSH_AGAIN) return;
-        const Channel::Done done = std::move(operations_.front().done);
+        start_operation();
+        if (operations_.front().result == SSH_AGAIN) return;
+        const Operation ended = std::move(operations_.front());
         operations_.erase(operations_.begin());
-        if (done && owner_) done(rc == SSH_OK);
+        if (ended.done && owner_) ended.done(ended.result == SSH_OK);
     }
 }
 
@@ -308,7 +314,8 @@ bool ChannelCore::wants_to_send() const {
 
 bool ChannelCore::has_room() const {
     // What libssh didn't take waits for the end of a key exchange: that is something to receive.
-    return state_ == State::open && unsent_at_ == unsent_.size() && ssh_channel_window_size(handle_) > 0;
+    // And requests wait for the answer to the one before.
+    return state_ == State::open && unsent_at_ == unsent_.size() && operations_started() && ssh_channel_window_size(handle_) > 0;
 }
 
 void ChannelCore::wake() {
@@ -327,7 +334,7 @@ ByteCount ChannelCore::send(ByteCount most) {
         return 0;
     }
     ByteCount sent = 0;
-    if (wanting_ && owner_ && !end_pulled_) {
+    if (wanting_ && owner_ && !end_pulled_ && operations_started()) {
         const std::uint32_t window = close_seen_ ? 0 : ssh_channel_window_size(handle_);
         const auto room = static_cast<std::size_t>(std::min<ByteCount>({most, window, has_written_ ? kMostPull : kFirstPull}));
         if (room > 0) {
@@ -406,7 +413,9 @@ void ChannelCore::send_exit_now() {
 
 void ChannelCore::ask(std::function<int(ssh_channel)> attempt, Channel::Done done) {
     if (state_ != State::open && state_ != State::opening) return;
-    operations_.push_back({std::move(attempt), std::move(done)});
+    operations_.push_back({.attempt = std::move(attempt), .done = std::move(done)});
+    // At once where it can be: octets that are sent next must not overtake it.
+    if (operations_.size() == 1) start_operation();
     connection_.ready(*this);
     connection_.settle_soon();
 }

@@ -64,6 +64,7 @@ private:
         std::function<int(ssh_channel)> attempt;
         Channel::Done done;
         bool started = false;
+        int result = SSH_AGAIN;
     };
     enum class Kind { standard, error };
 
@@ -77,6 +78,8 @@ private:
     void note(ChannelRequest event);
 
     void look_whether_open();
+    void start_operation();
+    bool operations_started() const { return operations_.empty() || (operations_.size() == 1 && operations_.front().started); }
     void run_operations();
     void deliver_requests();
     bool ask_owner(const ChannelRequest& request, Message message);

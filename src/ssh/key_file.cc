@@ -9,8 +9,12 @@
 #include <cstring>
 #include <vector>
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #include "base/encoding.h"
 #include "net/descriptor.h"
+#include "wire/openssh_private_key.h"
 
 namespace sallyport::ssh {
 namespace {
@@ -49,6 +53,27 @@ std::string without_indents(std::string_view text) {
         out.append(line) += '\n';
     }
     return out;
+}
+
+// libssh 0.10 takes an Ed25519 key of PKCS#8 and then can't tell its public half: such a one becomes OpenSSH's format. Others stay.
+Secret without_pkcs8(const Secret& pem, const std::string& passphrase) {
+    if (!pem.reveal().starts_with("-----BEGIN PRIVATE KEY") && !pem.reveal().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY")) return pem;
+    const auto ask = [](char* room, int size, int, void* user) {
+        const auto& phrase = *static_cast<const std::string*>(user);
+        const int n = std::min(size, static_cast<int>(phrase.size()));
+        std::copy_n(phrase.data(), n, room);
+        return n;
+    };
+    const std::unique_ptr<BIO, Deleter<BIO_free>> bio(BIO_new_mem_buf(pem.reveal().data(), static_cast<int>(pem.reveal().size())));
+    const std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>> key(
+        PEM_read_bio_PrivateKey(bio.get(), nullptr, ask, const_cast<std::string*>(&passphrase)));
+    std::string seed(kEd25519KeyOctets, '\0');
+    std::size_t size = seed.size();
+    if (!key || EVP_PKEY_get_id(key.get()) != EVP_PKEY_ED25519 ||
+        EVP_PKEY_get_raw_private_key(key.get(), reinterpret_cast<unsigned char*>(seed.data()), &size) != 1)
+        return pem;
+    const Result<Ed25519PrivateKey> made = Ed25519PrivateKey::from_seed(Secret(std::move(seed)));
+    return made ? format_openssh_private_key(*made) : pem;
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, FileMode mode) {
@@ -114,9 +139,9 @@ Result<PrivateKey> PrivateKey::parse(const Secret& text, const Secret& passphras
     ssh_key key = nullptr;
     // A callback that knows no passphrase, or libssh might ask on the terminal.
     const auto refuse = [](const char*, char*, std::size_t, int, int, void*) { return -1; };
-    const std::string zero_terminated(pem.reveal());
-    const int rc = ssh_pki_import_privkey_base64(zero_terminated.c_str(), phrase.empty() ? nullptr : phrase.c_str(), refuse, nullptr, &key);
-    const Secret wiped_pem{zero_terminated};
+    const Secret usable = without_pkcs8(pem, phrase);
+    // A Secret's text is that of a std::string, so it ends in a zero.
+    const int rc = ssh_pki_import_privkey_base64(usable.reveal().data(), phrase.empty() ? nullptr : phrase.c_str(), refuse, nullptr, &key);
     if (rc != SSH_OK) {
         if (phrase.empty()) return fail(Errc::invalid_argument, "not a private key that can be read, or it has a passphrase");
         return fail(Errc::invalid_argument, "not a private key that can be read, or the passphrase is wrong");

@@ -19,7 +19,9 @@ namespace sallyport::ssh {
 struct ServerSettings : ConnectionSettings {
     unsigned most_login_attempts = 20;  // requests of any method, then SSH_MSG_DISCONNECT
     std::string version = "Sallyport";  // "SSH-2.0-Sallyport"
-    unsigned rsa_min_bits = 3072;       // of user keys
+    // Of user keys that libssh verifies. A signature by a shorter one it doesn't answer at all, and the client waits until the grace time
+    // is over: so this is low, and owners ask check_strong().
+    unsigned rsa_min_bits = 1024;
 };
 
 // What all connections of one loop share: the host key and the algorithms. One per loop, made once, outlives its connections.
