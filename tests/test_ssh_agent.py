@@ -139,6 +139,24 @@ def test_content_passes_both_ways(setting):
         visitor.close()
 
 
+def test_new_keys_under_load(in_process):
+    """sshd wants new ones each 2 MiB, in the middle of content both ways."""
+    server = in_process.sshd("RekeyLimit 2M")
+    agent = in_process.connected(server)
+    octets = 16 * MIB
+    answers = []
+    visits = [threading.Thread(target=lambda: answers.append(ask(in_process.port, f"/content/{octets}").content == content(octets))) for _ in range(2)]
+    for visit in visits:
+        visit.start()
+    with Visitor(in_process.port, "home", tls=False) as visitor:
+        visitor.request("POST", "/hash", content=content(octets))
+        assert json.loads(visitor.read_response().content) == {"octets": octets, "sha256": content_sha256(octets)}
+    for visit in visits:
+        visit.join()
+    assert answers == [True, True]
+    assert not agent.program.events("agent.disconnected")
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_a_gigabyte_passes_both_ways(world, engine):
