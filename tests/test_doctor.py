@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+from aiohttp import web
 
 from home_assistant.double import HomeAssistant
 from support.processes import DEADLINE_S, wait_until
@@ -116,6 +117,34 @@ def test_the_external_url_is_asked_for_with_a_token_only(world, home):
     assert tunnel.url("") in report["external_url"]["cure"]
     token.write_text("not a token")
     assert doctor(world, tunnel.agent, "--home-assistant-token-file", token).result("external_url") == "skipped"
+
+
+def test_an_add_on_needs_no_token_of_its_own(world, home, tmp_path):
+    """The Supervisor gives it one, and answers for Home Assistant at http://supervisor/core/."""
+    _, tunnel = home()
+    asked = []
+
+    async def config(request):
+        asked.append(request.headers["Authorization"])
+        return web.json_response({"version": "2026.8.0", "external_url": tunnel.url("")})
+
+    def make_app():
+        app = web.Application()
+        app.add_routes([web.get("/core/api/config", config)])
+        return app
+
+    try:
+        world.origin(make_app, host="127.0.0.80", port=80)
+    except OSError as error:
+        pytest.skip(f"no port 80: {error}")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.80 supervisor\n")
+    within = ["unshare", "--mount", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
+    if subprocess.run([*within, "true"], capture_output=True, timeout=DEADLINE_S).returncode != 0:
+        pytest.skip("/etc/hosts can't be replaced")
+    report = doctor(world, tunnel.agent, within=within, env={"SUPERVISOR_TOKEN": "an-arbitrary-token"})
+    assert report.code == 0 and report.result("external_url") == "ok", report
+    assert asked == ["Bearer an-arbitrary-token"]
 
 
 # --- each hop that fails, from here outwards ---

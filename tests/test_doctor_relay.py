@@ -1,8 +1,10 @@
 """`sallyport doctor --relay`: the relay's machine, step by step, and what it says of each thing that can be wrong there."""
 import datetime
 import json
+import os
 import resource
 import subprocess
+import time
 
 import pytest
 
@@ -130,6 +132,23 @@ def test_a_damaged_database(world):
     octets[4096:] = b"\xff" * (len(octets) - 4096)
     file.write_bytes(octets)
     assert_fails(doctor(relay), "database", "restore")
+
+
+def test_a_clock_that_was_set_back(world):
+    relay = world.relay()
+    relay.stop()
+    tomorrow = time.time() + 86400
+    os.utime(relay.state_dir / "relay.db", (tomorrow, tomorrow))
+    assert_fails(doctor(relay), "clock", "timedatectl")
+
+
+def test_what_a_broken_write_left(world):
+    relay = world.relay()
+    left = relay.state_dir / "identity.pem.AbCdEfGh.tmp"
+    left.touch(mode=0o600)
+    os.utime(left, (time.time() - 86400,) * 2)
+    report = doctor(relay)
+    assert report.failed() is None and report["upgrade"]["facts"]["left_over"] == 1 and str(left) in report["upgrade"]["hints"][0]
 
 
 def test_lines_and_usage(world):
