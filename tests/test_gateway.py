@@ -780,3 +780,42 @@ def test_a_terminal_outlives_the_connection_that_started_it(site):
     again.wait_for_line(lambda line: "[first]" in line, "hers is still there")
     assert again.wait() == 3
     site.sshd.start()
+
+
+def test_a_terminal_goes_on_over_ssh_where_no_datagram_comes_back(site):
+    fake = site.folder / "mosh-server"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))  # takes datagrams and never answers
+        fake.write_text(f"#!/bin/sh\necho\necho MOSH CONNECT {nobody.getsockname()[1]} AAAAAAAAAAAAAAAAAAAAAA\n")
+        fake.chmod(0o755)
+        gateway = site.usual(mosh_server=fake, mosh_patience="1s")
+        client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7)); exit 5\n")
+        client.wait_for_line(lambda line: "plain SSH" in line, "it is told")
+        client.wait_for_line(lambda line: "42" in line, "the shell answers")
+        assert client.wait() == 5
+    assert gateway.wait_for_event("gateway.mosh_failed")["reason"] == "no_contact"
+    assert gateway.metrics()["mosh_fallbacks_total"] == 1
+
+
+def test_a_gateway_that_is_killed_leaves_no_mosh_client_behind(site):
+    gateway = site.usual()
+    client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7))\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    mosh_clients = children(gateway.program.pid)
+    gateway.program.kill()
+    assert client.wait() == 255
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in mosh_clients), "its mosh-client is gone")
+    gateway.start()
+    assert gateway.ssh("echo hi", key=site.key("alice")).stdout == "hi\n"
+
+
+def test_a_session_that_was_taken_up_again_finds_the_new_clients_agent(site):
+    gateway = site.usual(resume="auto")
+    agent = site.agent(site.key("alice"))
+    client = gateway.start_ssh(agent=agent.socket, flags=["-tt", "-A"], stdin="PS1=; echo $((6*7))\n")
+    client.wait_for_line(lambda line: "42" in line, "the shell answers")
+    client.kill()
+    gateway.wait_for_event("gateway.detached")
+    again = gateway.start_ssh(agent=agent.socket, flags=["-tt", "-A"], stdin="ssh-add -l; exit 3\n")
+    again.wait_for_line(lambda line: fingerprint(site.key("alice")) in line, "the agent answers")
+    assert again.wait() == 3

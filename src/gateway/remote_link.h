@@ -69,6 +69,9 @@ public:
     void add(Waiter& waiter);        // not told of what was before
     void remove(Waiter& waiter);
     void set_receiver(Receiver* receiver) { receiver_ = receiver; }
+    void unset_receiver(const Receiver& receiver) {
+        if (receiver_ == &receiver) receiver_ = nullptr;
+    }
 
     // Once ready, and until over.
     ssh::ClientConnection& connection();

@@ -37,6 +37,7 @@ public:
         ++terminals_.counters_.sessions[kind_];
     }
     std::uint64_t number() const { return number_; }
+    const RemoteLinkPtr& link() const { return link_; }
     SessionKind kind() const { return kind_; }
 
 private:
@@ -96,6 +97,11 @@ std::unique_ptr<Terminals::Opening> Terminals::open(RemoteLinkPtr link, Terminal
 
 std::vector<TerminalSession*> Terminals::waiting(const SessionHolder& holder) const {
     return config_.resume == ResumeUse::off ? std::vector<TerminalSession*>() : registry_.waiting(holder);
+}
+
+RemoteLinkPtr Terminals::link_of(const TerminalSession& session) const {
+    const auto place = hosts_.find(&session);
+    return place == hosts_.end() ? nullptr : place->second->link();
 }
 
 void Terminals::start(RemoteLinkPtr link, TerminalWish wish, std::unique_ptr<TerminalEngine> engine, std::string_view notice, const OnOpen& on_open) {

@@ -45,6 +45,8 @@ public:
     bool still_waiting(const TerminalSession* session, const SessionHolder& holder) const { return registry_.still_waiting(session, holder); }
     void left(const SessionHolder& holder) { registry_.enforce_detached(holder); }
 
+    RemoteLinkPtr link_of(const TerminalSession& session) const;
+
     // Those who look, or are about to, by whose sessions.
     void add_client(const SessionHolder& holder, SessionClient& client) { clients_.emplace(&client, holder); }
     void remove_client(SessionClient& client) { clients_.erase(&client); }

@@ -37,6 +37,8 @@ public:
     virtual Parts& parts() = 0;
     virtual ssh::ServerConnection& front() = 0;
     virtual RemoteLinkPtr link() = 0;
+    // What the remote opens on that link, of a session that was taken up again, comes to this connection from now on.
+    virtual void receive_from(RemoteLinkPtr link) = 0;
 
 protected:
     ~UserChannels() = default;

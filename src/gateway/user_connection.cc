@@ -77,9 +77,10 @@ Result<std::unique_ptr<UserConnection>> UserConnection::make(Parts& parts, const
 UserConnection::~UserConnection() {
     forward_wish_.reset();
     channels_.clear();
+    for (const RemoteLinkPtr& link : other_links_) link->unset_receiver(*this);
     if (!link_) return;
     link_->remove(*this);
-    link_->set_receiver(nullptr);
+    link_->unset_receiver(*this);
 }
 
 // ---------------------------------------------------------------- who he is
@@ -262,6 +263,12 @@ void UserConnection::need_link(LinkUser& user, Agent agent) {
     std::vector<RemoteCredential> credentials;
     credentials.emplace_back(std::move(*socket));
     make_link(std::move(credentials));
+}
+
+void UserConnection::receive_from(RemoteLinkPtr link) {
+    if (link == link_ || std::ranges::find(other_links_, link) != other_links_.end()) return;
+    link->set_receiver(this);
+    other_links_.push_back(std::move(link));
 }
 
 void UserConnection::forget(LinkUser& user) { std::erase(link_users_, &user); }

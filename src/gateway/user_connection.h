@@ -51,6 +51,7 @@ private:
     Parts& parts() override { return parts_; }
     ssh::ServerConnection& front() override { return *connection_; }
     RemoteLinkPtr link() override { return link_; }
+    void receive_from(RemoteLinkPtr link) override;
 
     // ---- who he is
     struct Offer {
@@ -95,6 +96,7 @@ private:
     std::shared_ptr<PasswordJudge::Question> password_question_;
     RemoteLinkPtr fetched_link_;         // left over from a fetch, for this user's login
     RemoteLinkPtr link_;
+    std::vector<RemoteLinkPtr> other_links_;  // of sessions that were taken up again
     bool stopping_ = false;
     bool by_agent_ = false;              // his agent logs him in to the remote
     std::vector<LinkUser*> link_users_;  // wait for the link

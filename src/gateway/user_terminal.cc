@@ -119,6 +119,9 @@ void UserTerminal::attach(TerminalSession& session) {
     const Login& login = connection_.login();
     connection_.parts().log.info("gateway.attached", {{"user", login.user}, {"from", login.ip}, {"key", login.key}, {"kind", session.traits().name},
                                                       {"age_s", std::chrono::duration_cast<std::chrono::seconds>(session.age()).count()}});
+    // Programs in the session find the agent of whoever looks at it now.
+    if (wish_.agent)
+        if (RemoteLinkPtr link = connection_.parts().terminals.link_of(session)) connection_.receive_from(std::move(link));
     session_ = &session;
     session.attach(*this, wish_.size);
     feed();
