@@ -270,6 +270,7 @@ void ChannelCore::drain(Kind kind) {
         pending -= octets;
         connection_.unread_ -= octets;
         unconsumed_ += octets;
+        connection_.unconsumed_ += octets;
         octets_in_ += octets;
         since_growth_ += octets;
         since_asked_ += octets;
@@ -286,7 +287,7 @@ std::uint32_t ChannelCore::window_to_ask(std::uint32_t pending) {
     if (since_growth_ >= window_) {
         const TimePoint now = connection_.loop().now();
         const auto round_trip = connection_.round_trip_by_tcp();
-        if (round_trip > std::chrono::milliseconds(1) && now - measured_from_ < 3 * round_trip)
+        if (round_trip > std::chrono::milliseconds(1) && now - measured_from_ < 3 * round_trip && BufferBudget::may_grow())
             window_ = std::min<ByteCount>(window_ * 2, std::max(connection_.settings().largest_window, kLibrarysWindow));
         measured_from_ = now;
         since_growth_ = 0;
@@ -297,7 +298,9 @@ std::uint32_t ChannelCore::window_to_ask(std::uint32_t pending) {
 }
 
 void ChannelCore::consumed(ByteCount octets) {
-    unconsumed_ -= std::min(octets, unconsumed_);
+    const ByteCount taken = std::min(octets, unconsumed_);
+    unconsumed_ -= taken;
+    connection_.unconsumed_ -= taken;
     if ((pending_ || pending_error_) && unconsumed_ < Channel::kMostUnconsumed) {
         connection_.ready(*this);
         connection_.settle_soon();
@@ -423,6 +426,7 @@ void ChannelCore::ask(std::function<int(ssh_channel)> attempt, Channel::Done don
 // ---- The end
 
 void ChannelCore::detach() {
+    connection_.unconsumed_ -= std::exchange(unconsumed_, 0);
     owner_ = nullptr;
     if (channel_) channel_->core_ = nullptr;
     channel_ = nullptr;

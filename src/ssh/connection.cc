@@ -400,6 +400,7 @@ void Connection::settle() {
     std::erase_if(ready_, [](ChannelCore* core) { return core->state() == ChannelCore::State::over; });
     std::erase_if(channels_, [](const auto& core) { return core->state() == ChannelCore::State::over; });
 
+    held_.set(unread_ + unconsumed_);
     const bool pending = ssh_get_status(session_.get()) & SSH_WRITE_PENDING;
     if (!pending) packets_when_empty_ = packets_.out_packets;
     if (packets_.out_packets - packets_when_empty_ > kMostUnsentPackets) {
@@ -447,6 +448,7 @@ void Connection::end() {
         }
     }
     over_ = true;
+    held_.set(0);
     bound_->silence();
     loop_->dispose(std::exchange(bound_, nullptr));
     session_.reset();

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/octets.h"
 #include "base/result.h"
+#include "net/buffer_budget.h"
 #include "net/descriptor.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
@@ -158,6 +159,8 @@ private:
     std::uint64_t packets_seen_ = 0;  // of those received
     std::uint64_t packets_when_empty_ = 0;
     ByteCount unread_ = 0;
+    ByteCount unconsumed_ = 0;           // in owners' hands, of all channels
+    HeldCount held_;                     // both
     std::vector<class IncomingChannelMessage*> opens_waiting_;  // without an answer
     TimePoint heard_at_{};
     TimePoint pinged_at_{};
