@@ -121,8 +121,9 @@ DoctorWalk::Verdict DoctorWalk::events() {
         if (stream.size() < 32_KiB) stream += as_text(octets);
         return head.status != 200 || !stream.contains("data: " + id + "\n\n");
     };
+    // Connected before, so that telling takes one round trip.
+    auto other = reach_public();
     const auto tell = [&] {
-        auto other = reach_public();
         if (!other) return;
         auto telling = doctor_request("POST", "/seen?id=" + id);
         telling.head.framing = {Framing::Kind::content_length, 0};
