@@ -153,7 +153,7 @@ std::expected<RelayView, DialFailure> DoctorWalk::ask_view(TransportPtr connecti
     request.head.fields.add("Sec-WebSocket-Protocol", kViewProtocol);
     request.head.fields.add("Accept", "application/json");
     request.head.fields.add("Authorization", *proof);
-    Secret{std::move(*proof)};
+    const Secret wiped(std::move(*proof));
     request.connection = ConnectionOption::upgrade;
     request.limit = std::chrono::seconds(20);
     const TimePoint began = Clock::now();

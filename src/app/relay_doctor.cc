@@ -179,8 +179,10 @@ private:
             const auto place = place_of(address);
             if (!place) continue;  // the admin socket, by which the status came
             const Result<> reached = name == "https" && !config_->proxy_header_on_https ? is_this_relay(place->first, place->second, "127.0.0.1") : connects(*place);
-            if (!reached) return bad(name + " at " + address + ": " + reached.error().detail, "another process, or a firewall on this machine, is in the way: ss -ltnp, nft list ruleset");
-            fine.push_back(name + " " + address);
+            std::string shown = name;
+            shown.append(" ").append(address);
+            if (!reached) return bad(shown.append(": ").append(reached.error().detail), "another process, or a firewall on this machine, is in the way: ss -ltnp, nft list ruleset");
+            fine.push_back(std::move(shown));
         }
         fact("listeners", joined(fine));
         return good(joined(fine) + ": reached from this machine");
