@@ -337,7 +337,7 @@ def test_a_forward_that_is_not_allowed_names_the_setting(setting, settings, line
 
 def test_an_address_that_came_out_differently(in_process):
     """GatewayPorts no: sshd listens on its loopback, whatever was asked for, and doesn't say so."""
-    server = in_process.sshd("ListenAddress 127.0.0.2:22022")
+    server = in_process.sshd()
     server.stop()
     server.settings = [f"ListenAddress 127.0.0.2:{server.port}"]
     server.start()
@@ -354,6 +354,20 @@ def test_an_address_that_came_out_differently(in_process):
     agent.wait_until_connected()
     assert ask(in_process.port, host="127.0.0.2").status == 200
     assert not agent.program.events("agent.ssh_not_public")
+
+
+def test_a_port_that_came_out_open_to_all(in_process):
+    """GatewayPorts yes: sshd listens on every address, though its loopback was asked for."""
+    server = in_process.sshd()
+    server.stop()
+    server.settings = [f"ListenAddress 127.0.0.2:{server.port}", "GatewayPorts yes"]
+    server.start()
+    agent = in_process.agent(server, hostname="127.0.0.2")
+    let_in(server, agent)
+    agent.wait_until_connected()
+    told = agent.wait_for_event("agent.ssh_open_to_all")
+    assert told["listen"] == f"127.0.0.1:{in_process.port}" and told["address"] == "127.0.0.2" and "GatewayPorts no" in told["advice"]
+    assert ask(in_process.port).status == 200
 
 
 def test_silence_is_noticed(setting):

@@ -5,6 +5,7 @@
 #include "agent/ssh_library_link.h"
 #include "agent/ssh_memory.h"
 #include "agent/ssh_preflight.h"
+#include "agent/ssh_public_look.h"
 #include "agent/agent_test_support.h"
 
 namespace sallyport {
@@ -71,6 +72,20 @@ TEST(SshLibraryLink, KnowsTheForwardThatAChannelCameInAt) {
     EXPECT_EQ(forward_of(forwards, ports, "127.0.0.1", 81), 3u);
     EXPECT_EQ(forward_of(forwards, ports, "127.0.0.1", 22), std::nullopt);
     EXPECT_EQ(forward_of(forwards, {80}, "127.0.0.1", 81), std::nullopt) << "not granted yet";
+}
+
+TEST(SshPublicLook, IsWhereItTellsSomething) {
+    const auto plan = [](std::string_view line, std::string address, std::string version = "OpenSSH_9.2p1") {
+        return plan_public_look(*parse_remote_forward(line), {.address = std::move(address), .version = std::move(version), .ports = {}});
+    };
+    EXPECT_EQ(plan("*:80:a:1", "192.0.2.1:22"), (PublicLookPlan{"192.0.2.1", true}));
+    EXPECT_EQ(plan("0.0.0.0:80:a:1", "[2001:db8::1]:22"), (PublicLookPlan{"2001:db8::1", true}));
+    EXPECT_EQ(plan("192.0.2.9:80:a:1", "192.0.2.1:22"), (PublicLookPlan{"192.0.2.9", true}));
+    EXPECT_EQ(plan("home.example.org:80:a:1", "192.0.2.1:22"), (PublicLookPlan{"192.0.2.1", true}));
+    EXPECT_EQ(plan("127.0.0.1:80:a:1", "192.0.2.1:22"), (PublicLookPlan{"192.0.2.1", false}));
+    EXPECT_EQ(plan("80:a:1", "127.0.0.1:22"), std::nullopt);
+    EXPECT_EQ(plan("*:80:a:1", ""), std::nullopt);
+    EXPECT_EQ(plan("*:80:a:1", "192.0.2.1:22", "Sallyport"), std::nullopt);
 }
 
 TEST(SshMemory, RemembersOverRestarts) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/ssh_advice.h"
-#include "wire/host_name.h"
 
 namespace sallyport {
 namespace {
@@ -11,12 +9,6 @@ namespace {
 std::chrono::milliseconds at_least_zero(Duration wait) { return std::chrono::ceil<std::chrono::milliseconds>(std::max<Duration>(wait, Duration::zero())); }
 
 }  // namespace
-
-// Whether a port that was asked for on a public address can be reached there: sshd says nothing when it binds to loopback instead.
-struct SshKeeper::PublicLook {
-    std::string listen;
-    std::unique_ptr<Connector> connector;
-};
 
 SshKeeper::SshKeeper(Loop& loop, Workers& workers, Log& log, SshServer server, SshMemory& memory, Settings settings, MakeLink make_link, Owner& owner)
     : loop_(loop),
@@ -102,11 +94,15 @@ void SshKeeper::on_link_up(const SshLink::Up& up) {
         line.port = up.ports[at];
         log_.info("agent.forward", {{"relay", server_.config.url()}, {"listen", line.listen_text()}, {"target", server_.targets[at]}});
     }
-    look_whether_public(up);
+    look_from_outside(up);
     owner_.on_server_up(*this, up);
 }
 
-void SshKeeper::on_link_stream(std::size_t forward, std::unique_ptr<IncomingStream> stream) { owner_.on_server_stream(*this, forward, std::move(stream)); }
+void SshKeeper::on_link_stream(std::size_t forward, std::unique_ptr<IncomingStream> stream) {
+    for (const auto& look : public_looks_)
+        if (look->forward() == forward) look->on_stream();
+    owner_.on_server_stream(*this, forward, std::move(stream));
+}
 
 void SshKeeper::on_link_key_noted(std::string_view fingerprint) {
     log_.warn("agent.ssh_key_noted", {{"server", server_.config.name},
@@ -146,37 +142,13 @@ std::chrono::milliseconds SshKeeper::delay_after(const SshFailure& why) {
     return why.kind == SshFailure::Kind::forward_taken ? std::min<std::chrono::milliseconds>(delay, kMostWhileTaken) : delay;
 }
 
-// ---- GatewayPorts
-
-void SshKeeper::look_whether_public(const SshLink::Up& up) {
-    // Our own relay binds nothing, and probes by itself. Behind a ProxyCommand the server has no address that we know.
-    if (is_sallyport(up.version) || up.address.empty()) return;
-    const auto server_at = parse_authority(up.address);
-    if (!server_at) return;
-    const auto& forwards = server_.config.forwards;
-    for (std::size_t at = 0; at < forwards.size(); ++at) {
-        RemoteForward line = forwards[at].line;
-        if (line.binds_loopback()) continue;
+void SshKeeper::look_from_outside(const SshLink::Up& up) {
+    if (std::exchange(looked_from_outside_, true)) return;
+    for (std::size_t at = 0; at < server_.config.forwards.size(); ++at) {
+        RemoteForward line = server_.config.forwards[at].line;
         line.port = up.ports[at];
-        const auto bind = parse_authority(line.bind.contains(':') ? "[" + line.bind + "]" : line.bind);
-        const bool wildcard = line.bind.empty() || line.bind == "0.0.0.0" || line.bind == "::" || !bind || bind->kind == HostKind::name;
-        auto look = std::make_unique<PublicLook>();
-        PublicLook& here = *look;
-        here.listen = line.listen_text();
-        public_looks_.push_back(std::move(look));
-        here.connector = std::make_unique<Connector>(
-            loop_, workers_, wildcard ? server_at->host : line.bind, line.port, Connector::Limits{},
-            [this, &here](const Result<Descriptor>& connected) {
-                if (!connected)
-                    log_.warn("agent.ssh_not_public", {{"server", server_.config.name},
-                                                       {"listen", here.listen},
-                                                       {"reason", connected.error().detail},
-                                                       {"advice", connected.error().code == Errc::refused
-                                                                      ? "the server listens on its own loopback only, by all appearances: set GatewayPorts clientspecified in its "
-                                                                        "sshd_config; or put a reverse proxy there in front of 127.0.0.1, and set remote_ip_address to that"
-                                                                      : "a firewall may stand in front of it"}});
-                loop_.dispose(std::move(here.connector));
-            });
+        if (auto plan = plan_public_look(line, up))
+            public_looks_.push_back(std::make_unique<SshPublicLook>(loop_, workers_, log_, server_.config.name, at, line.listen_text(), line.port, std::move(*plan)));
     }
 }
 

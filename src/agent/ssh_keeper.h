@@ -12,6 +12,7 @@
 #include "agent/ssh_link.h"
 #include "agent/ssh_memory.h"
 #include "agent/ssh_preflight.h"
+#include "agent/ssh_public_look.h"
 #include "agent/ssh_server.h"
 #include "base/log.h"
 #include "net/worker.h"
@@ -64,7 +65,7 @@ private:
     void let_go();
     void failed(const SshFailure& why);
     std::chrono::milliseconds delay_after(const SshFailure& why);
-    void look_whether_public(const SshLink::Up& up);
+    void look_from_outside(const SshLink::Up& up);
 
     void on_link_up(const SshLink::Up& up) override;
     void on_link_stream(std::size_t forward, std::unique_ptr<IncomingStream> stream) override;
@@ -93,8 +94,8 @@ private:
     std::unique_ptr<SshPreflight> preflight_;
     std::unique_ptr<SshLink> link_;
     std::vector<std::unique_ptr<SshLink>> leaving_;  // of no use any more, not yet gone
-    struct PublicLook;
-    std::vector<std::unique_ptr<PublicLook>> public_looks_;
+    std::vector<std::unique_ptr<SshPublicLook>> public_looks_;
+    bool looked_from_outside_ = false;  // once in a program's life
 };
 
 }  // namespace sallyport
