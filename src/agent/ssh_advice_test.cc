@@ -71,7 +71,10 @@ TEST(SshLibraryLink, KnowsTheForwardThatAChannelCameInAt) {
     EXPECT_EQ(forward_of(forwards, ports, "0.0.0.0", 4001), 1u) << "a server may say it in its own way";
     EXPECT_EQ(forward_of(forwards, ports, "127.0.0.1", 81), 3u);
     EXPECT_EQ(forward_of(forwards, ports, "127.0.0.1", 22), std::nullopt);
-    EXPECT_EQ(forward_of(forwards, {80}, "127.0.0.1", 81), std::nullopt) << "not granted yet";
+    EXPECT_EQ(forward_of(forwards, {80}, "127.0.0.1", 81), std::nullopt) << "not asked for yet";
+    EXPECT_EQ(forward_of(forwards, {80}, "", 4001), 1u) << "asked for, and faster than the answer";
+    EXPECT_EQ(forward_of(forwards, {80, 4001}, "localhost", 81), 2u);
+    EXPECT_EQ(forward_of(forwards, {80, 4001}, "localhost", 82), std::nullopt);
 }
 
 TEST(SshPublicLook, IsWhereItTellsSomething) {

@@ -107,7 +107,7 @@ void SshKeeper::on_link_stream(std::size_t forward, std::unique_ptr<IncomingStre
 void SshKeeper::on_link_key_noted(std::string_view fingerprint) {
     log_.warn("agent.ssh_key_noted", {{"server", server_.config.name},
                                       {"fingerprint", fingerprint},
-                                      {"advice", "first use: compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows there; another one later is refused"}});
+                                      {"advice", "first use: compare it with what the server itself shows (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; a relay of ours: sallyport admin status); another one later is refused"}});
 }
 
 void SshKeeper::on_link_notice(std::string_view event, std::string_view text) { log_.warn(event, {{"server", server_.config.name}, {"text", text}}); }

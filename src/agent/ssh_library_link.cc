@@ -27,6 +27,11 @@ std::string software_of(std::string_view version) {
 
 std::optional<std::size_t> forward_of(const std::vector<SshForward>& forwards, const std::vector<std::uint16_t>& ports, std::string_view address,
                                       std::uint16_t port) {
+    // The one that is asked for: its first visitor may overtake the answer on its way to us.
+    if (ports.size() < forwards.size()) {
+        const RemoteForward& asked = forwards[ports.size()].line;
+        if (asked.bind == address && (asked.port == port || asked.port == 0) && std::ranges::find(ports, port) == ports.end()) return ports.size();
+    }
     std::optional<std::size_t> by_port;
     for (std::size_t at = 0; at < std::min(forwards.size(), ports.size()); ++at) {
         if (ports[at] != port) continue;

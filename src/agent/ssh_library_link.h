@@ -15,7 +15,8 @@
 
 namespace sallyport {
 
-// Which of the forwards a channel came in at, as the server says it: by address and port, else by the port alone. Pure.
+// Which of the forwards a channel came in at, as the server says it: by address and port, else by the port alone. `ports`: of those
+// granted so far; the next one is being asked for. Pure.
 std::optional<std::size_t> forward_of(const std::vector<SshForward>& forwards, const std::vector<std::uint16_t>& ports, std::string_view address,
                                       std::uint16_t port);
 
