@@ -101,6 +101,7 @@ def can_connect(port):
 
 # ---------------------------------------------------------------- commands and files
 
+@pytest.mark.sanitize
 def test_a_command_has_its_own_streams_and_exit_status(site):
     gateway = site.usual()
     done = gateway.ssh("echo out; echo err >&2; exit 7", key=site.key("alice"))
@@ -162,6 +163,7 @@ def test_a_signal_reaches_the_command(site):
     gateway.wait_for_metric('open_sessions{kind="exec"}', 0)
 
 
+@pytest.mark.sanitize
 def test_files_go_by_scp_sftp_and_rsync(site):
     gateway = site.usual()
     octets = os.urandom(3 << 20)
@@ -198,6 +200,7 @@ def test_git_clones_through_it(site):
 
 # ---------------------------------------------------------------- forwards
 
+@pytest.mark.sanitize
 def test_local_dynamic_and_jump_forwards(site):
     gateway = site.usual()
     echo = serve_echo()
@@ -228,6 +231,7 @@ def test_local_dynamic_and_jump_forwards(site):
     echo.close()
 
 
+@pytest.mark.sanitize
 def test_remote_forwards(site):
     gateway = site.usual()
     echo = serve_echo()
@@ -457,6 +461,7 @@ def test_no_password_where_it_is_not_allowed(site):
 
 # ---------------------------------------------------------------- agents
 
+@pytest.mark.sanitize
 def test_the_agent_logs_in_where_the_gateway_has_no_key(site):
     alice = site.key("alice")
     site.remote(public(alice))
@@ -549,6 +554,7 @@ def test_a_host_key_can_be_ignored_loudly(site):
     assert gateway.ssh("echo hi", key=site.key("alice")).stdout == "hi\n"
 
 
+@pytest.mark.sanitize
 def test_a_remote_that_vanishes_is_told_of(site):
     gateway = site.usual()
     client = gateway.start_ssh("echo ready; cat", key=site.key("alice"), flags=["-tt"])
@@ -631,6 +637,7 @@ def many(gateway, key, count):
     gateway.wait_for_metric("connections", 0)
 
 
+@pytest.mark.sanitize
 def test_it_stops_in_order(site):
     gateway = site.usual(drain_timeout="20s")
     client = gateway.start_ssh("echo ready; read line; echo got $line; exit 5", key=site.key("alice"), flags=["-tt"])
@@ -679,6 +686,7 @@ def test_what_is_wrong_at_the_start_is_said(site):
 
 # ---------------------------------------------------------------- terminals (test_gateway_sessions.py has more)
 
+@pytest.mark.sanitize
 def test_a_terminal_over_mosh_has_its_exit_status_and_leaves_nothing_behind(site):
     gateway = site.usual()
     client = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo $((6*7)); exit 5\n")
@@ -705,6 +713,7 @@ def test_a_terminal_goes_over_ssh_where_mosh_does_not_work(site, reason):
     assert gateway.wait_for_event("gateway.session", kind="shell")["exit"] == "5"
 
 
+@pytest.mark.sanitize
 def test_a_session_waits_for_its_user_and_for_nobody_else(site):
     site.remote(public(site.key("own")), public(site.key("alice")), public(site.key("bob")))
     gateway = site.gateway(ssh_key_path=site.key("own"), resume="auto")
@@ -782,6 +791,7 @@ def test_a_terminal_outlives_the_connection_that_started_it(site):
     site.sshd.start()
 
 
+@pytest.mark.sanitize
 def test_a_terminal_goes_on_over_ssh_where_no_datagram_comes_back(site):
     fake = site.folder / "mosh-server"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
