@@ -24,6 +24,7 @@ constexpr std::size_t kMostMessages = 1024;         // of one turn; a bound, no 
 constexpr std::uint64_t kMostUnsentPackets = 20'000;  // answers that the peer doesn't fetch
 constexpr std::size_t kMostGlobalRequests = 256;
 constexpr std::chrono::milliseconds kSwallowed{1000};
+constexpr ByteCount kSwallowedOctets = 200;  // a login by key has more; SSH_MSG_IGNORE, which some clients send while they ask for a password, less
 constexpr std::chrono::milliseconds kFarewell{2000};  // for octets on their way when the connection is closed with a text
 
 }  // namespace
@@ -273,7 +274,7 @@ void Connection::receive() {
         if (logging_in && bound_ && !closing_) {
             if (messages_.size() > messages_before)
                 bound_->keepalive.cancel();
-            else
+            else if (socket_octets_.in_bytes - before >= kSwallowedOctets)
                 bound_->keepalive.start(kSwallowed);
         }
         for (const auto& core : channels_)
