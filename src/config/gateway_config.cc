@@ -44,6 +44,7 @@ constexpr std::array kKeys = {
     KeyInfo{"resume", "HOW", "waiting sessions are offered: ask, auto or off (default ask)"},
     KeyInfo{"detach_timeout", "DURATION", "how long a session waits for its user (default 1h; 0s: not at all)"},
     KeyInfo{"scrollback_lines", "N", "lines kept of a session (default 10000)"},
+    KeyInfo{"escape_key", "KEY", "begins a command to the gateway in a terminal: ^X for Ctrl-X, or none (default ^^)"},
     KeyInfo{"key_cache", "DURATION", "how long the remote's authorized_keys are believed (default 60s)"},
     KeyInfo{"warm_timeout", "DURATION", "how long a spare connection to the remote is kept (default 5m; 0s: none is)"},
     KeyInfo{"warm_connections", "N", "spare connections of a user's key (default 1)"},
@@ -123,6 +124,17 @@ Result<PortRange> parse_port_range(std::string_view text) {
     range.last = colon == text.size() ? range.first : port(text.substr(colon + 1));
     if (range.first == 0 || range.last < range.first) return fail(Errc::invalid_config, Reader::quoted(text) + " is no range of ports like 60001:60999");
     return range;
+}
+
+// "^X" as people write Ctrl-X, or "none".
+Result<int> parse_escape_key(std::string_view text) {
+    if (text == "none") return -1;
+    if (text.size() == 2 && text[0] == '^') {
+        const int key = text[1] >= 'a' && text[1] <= 'z' ? text[1] - 'a' + 'A' : text[1];
+        // Not Ctrl-M (Return), Ctrl-J, Ctrl-I (Tab) and Ctrl-[ (Escape), which begin or are other keys.
+        if (key > '@' && key <= '_' && !std::string_view("MJI[").contains(static_cast<char>(key))) return key - '@';
+    }
+    return fail(Errc::invalid_config, Reader::quoted(text) + " is no key like ^^ or ^A, and not none");
 }
 
 class PasswordReader {
@@ -236,6 +248,7 @@ void read_terminals(Reader& reader, GatewayConfig& config) {
     config.mosh_port_last = ports.last;
     reader.read_duration("mosh_patience", config.mosh_patience, 100ms, 5min);
     reader.read_duration("mosh_server_timeout", config.mosh_server_timeout, 10s, 30 * 24h);
+    reader.read_value("escape_key", config.escape_key, parse_escape_key);
     reader.read_choice<Prediction>("prediction", config.prediction,
                                    {{"adaptive", Prediction::adaptive}, {"always", Prediction::always}, {"never", Prediction::never}, {"experimental", Prediction::experimental}});
     reader.read_choice<ResumeUse>("resume", config.resume, {{"ask", ResumeUse::ask}, {"auto", ResumeUse::automatic}, {"off", ResumeUse::off}, {"false", ResumeUse::off}});

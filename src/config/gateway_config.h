@@ -57,6 +57,7 @@ struct GatewayConfig {
     ResumeUse resume = ResumeUse::ask;
     std::chrono::milliseconds detach_timeout{3'600'000};  // how long a session waits for its user; 0: not at all
     std::uint32_t scrollback_lines = 10'000;
+    int escape_key = 0x1E;                           // the octet that begins a command to the gateway: Ctrl-^; -1: none does
 
     std::chrono::milliseconds key_cache{60'000};     // how long a remote's authorized_keys is believed
     std::chrono::milliseconds warm_timeout{300'000}; // of a spare connection to the remote; 0: none is kept

@@ -52,6 +52,7 @@ TEST(GatewayConfig, NeedsARemoteAndNothingElse) {
     EXPECT_EQ(config.detach_timeout, 1h);
     EXPECT_EQ(config.key_cache, 60s);
     EXPECT_EQ(config.scrollback_lines, 10'000u);
+    EXPECT_EQ(config.escape_key, 0x1E);
     EXPECT_EQ(config.prediction, Prediction::adaptive);
     EXPECT_TRUE(config.warnings.empty());
 }
@@ -118,6 +119,13 @@ TEST(GatewayConfig, TakesHashesOfPasswords) {
     const std::string wrong = refusal(variables({{"GATEWAY_PASSWORDS", "alice:$2b$99$abc"}}));
     EXPECT_THAT(wrong, HasSubstr("alice"));
     EXPECT_THAT(wrong, Not(HasSubstr("abc")));
+}
+
+TEST(GatewayConfig, ReadsTheEscapeKeyAsPeopleWriteIt) {
+    EXPECT_EQ(load(variables({{"GATEWAY_ESCAPE_KEY", "^A"}})).escape_key, 1);
+    EXPECT_EQ(load(variables({{"GATEWAY_ESCAPE_KEY", "^b"}})).escape_key, 2);
+    EXPECT_EQ(load(variables({{"GATEWAY_ESCAPE_KEY", "none"}})).escape_key, -1);
+    for (const char* key : {"^M", "^[", "^", "a", "^^^"}) EXPECT_THAT(refusal(variables({{"GATEWAY_ESCAPE_KEY", key}})), HasSubstr("is no key like")) << key;
 }
 
 TEST(GatewayConfig, NeverShowsASecretItRefuses) {

@@ -72,7 +72,11 @@ Result<Descriptor> open_socket(int family) {
     return socket;
 }
 
-void send_with_ecn(int socket, int family, Octets datagram, const SocketAddress* to, int ecn) {
+// Of those by which the kernel says that this socket won't get anywhere again, whatever comes of the network.
+bool is_stale(int error) { return error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH || error == EHOSTUNREACH; }
+
+// Returns errno, or 0.
+int send_with_ecn(int socket, int family, Octets datagram, const SocketAddress* to, int ecn) {
     iovec vector{const_cast<std::byte*>(datagram.data()), datagram.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
     msghdr message{};
@@ -91,7 +95,7 @@ void send_with_ecn(int socket, int family, Octets datagram, const SocketAddress*
     const int value = kServiceClass | ecn;
     std::memcpy(CMSG_DATA(c), &value, sizeof value);
     // What the kernel can't take now is lost like any datagram; mosh sends again.
-    [[maybe_unused]] const ssize_t sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
 }
 
 }  // namespace
@@ -176,10 +180,20 @@ void DatagramLink::on_readable() {
             client_ = from;
             client_known_ = true;
         }
-        sent_octets_ += datagram.size();
-        send_with_ecn(outer_->socket.get(), server_.family(), datagram, nullptr, received.ecn);
+        to_server(datagram, received.ecn);
         if (settings_.repeat) repeat_later(datagram);
     }
+}
+
+void DatagramLink::to_server(Octets datagram, int ecn) {
+    sent_octets_ += datagram.size();
+    if (!is_stale(send_with_ecn(outer_->socket.get(), server_.family(), datagram, nullptr, ecn))) return;
+    // Our address is gone, most likely: the socket was bound to it when it was connected. A new one takes the address of now.
+    auto next = make_outer();
+    if (!next) return;
+    loop_.dispose(std::move(outer_));
+    outer_ = std::move(*next);
+    send_with_ecn(outer_->socket.get(), server_.family(), datagram, nullptr, ecn);
 }
 
 // ---- from mosh-server
@@ -205,7 +219,7 @@ void DatagramLink::take_from_server(Outer& from) {
             repeat_timer_.cancel();
             owner_.on_link_contact();
         }
-        if (client_known_) send_with_ecn(inner_.get(), AF_INET, datagram, &client_, received.ecn);
+        if (client_known_) (void)send_with_ecn(inner_.get(), AF_INET, datagram, &client_, received.ecn);
         if (&from == outer_.get() && previous_) loop_.dispose(std::move(previous_));
     }
 }
@@ -242,8 +256,7 @@ void DatagramLink::run_repeats() {
     while (!repeats_.empty() && repeats_.front().due <= loop_.now()) {
         Repeat repeat = std::move(repeats_.front());
         repeats_.pop_front();
-        sent_octets_ += repeat.datagram.size();
-        send_with_ecn(outer_->socket.get(), server_.family(), repeat.datagram, nullptr, 0);
+        to_server(repeat.datagram, 0);
         if (last_contact_) continue;
         repeat.due = loop_.now() + kRepeatUntilContact;
         repeats_.push_back(std::move(repeat));

@@ -52,7 +52,7 @@ private:
     Result<> set_up();
     Result<std::unique_ptr<Outer>> make_outer();
     void take_from_server(Outer& from);
-    void to_server(Octets datagram);
+    void to_server(Octets datagram, int ecn);
     void note_server_datagram(Octets datagram);
     void repeat_later(Octets datagram);
     void run_repeats();

@@ -65,7 +65,9 @@ struct TerminalSession::State final : Screen::Owner {
     void close_view();
     void hide_overlay();
     void show_overlay(std::string_view text);
+    void watch_link();
     void look_at_link();
+    void show_link();
     void take_octets(Octets octets);
     void settle_frame();
     void run(KeyFilter::Command command);
@@ -75,6 +77,7 @@ struct TerminalSession::State final : Screen::Owner {
     void let_go();
     void after_pull();
     void end(const TerminalEnd& how);
+    void leave_ended();
     void notify_end();
     void say(std::string_view line);
 
@@ -131,7 +134,7 @@ void TerminalSession::start(TerminalSize size, std::string_view notice) {
     if (!notice.empty()) s.say(notice);
     s.detached_at = s.loop.now();
     s.detach_timer.start(std::max<seconds>(s.settings.detach_timeout, kFirstClient));
-    s.link_timer.start(seconds(1));
+    s.watch_link();
     s.engine->start(*this, size);
 }
 
@@ -176,9 +179,20 @@ void TerminalSession::State::show_overlay(std::string_view text) {
     show(draw_status_line(screen(), text));
 }
 
+// Each second while there is something to show; else seldom enough to cost nothing.
+void TerminalSession::State::watch_link() {
+    if (traits.shows_outage || ended) link_timer.cancel();
+    else if (overlay) link_timer.start(seconds(1));
+    else link_timer.start_about(seconds(2));
+}
+
 void TerminalSession::State::look_at_link() {
-    link_timer.start_about(seconds(1));
-    if (traits.shows_outage || ended || overlay_timer.running()) return;
+    show_link();
+    watch_link();
+}
+
+void TerminalSession::State::show_link() {
+    if (overlay_timer.running()) return;
     const LinkState link = engine->link();
     // An idle connection is silent, too: whether it is down shows by asking.
     if (client && link.since_contact && *link.since_contact >= kAskForContact) engine->seek_contact();
@@ -275,6 +289,7 @@ void TerminalSession::on_terminal_end(const TerminalEnd& end) {
             s.frame_timer.cancel();
             s.frame_began.reset();
             if (!next.notice.empty()) s.say(next.notice);
+            s.watch_link();
             s.engine->start(*this, s.screen().size());
             s.typed = s.early;
             return s.flush_keys();
@@ -291,12 +306,14 @@ void TerminalSession::State::end(const TerminalEnd& how) {
     frame_timer.cancel();
     link_timer.cancel();
     detach_timer.cancel();
-    const bool in_order = how.how == TerminalEnd::How::shell_ended;
-    if (client && !leaving) {
-        leave(SessionClient::Leave::Why::ended, in_order ? std::string() : "the session was lost: " + (how.detail.empty() ? std::string("the remote is gone") : how.detail));
-    } else if (!client) {
-        notify_end();
-    }
+    if (client && !leaving) leave_ended();
+    else if (!client) notify_end();
+}
+
+void TerminalSession::State::leave_ended() {
+    const bool in_order = ended->how == TerminalEnd::How::shell_ended;
+    const std::string why = ended->detail.empty() ? "the remote is gone" : ended->detail;
+    leave(SessionClient::Leave::Why::ended, in_order ? "" : "the session was lost: " + why);
 }
 
 void TerminalSession::State::notify_end() {
@@ -349,7 +366,7 @@ void TerminalSession::attach(SessionClient& client, TerminalSize size) {
     s.detached_at.reset();
     s.detach_timer.cancel();
     s.leaving.reset();
-    if (s.ended) return s.end(*s.ended);
+    if (s.ended) return s.leave_ended();
     // What stands on the terminal goes up into its own scrollback, as far as it is written.
     std::string above;
     for (int i = 1; i < size.rows; ++i) above += "\r\n";

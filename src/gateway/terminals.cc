@@ -108,6 +108,7 @@ void Terminals::start(RemoteLinkPtr link, TerminalWish wish, std::unique_ptr<Ter
     TerminalSession::Settings settings;
     settings.detach_timeout = std::chrono::ceil<std::chrono::seconds>(config_.resume == ResumeUse::off ? std::chrono::milliseconds(0) : config_.detach_timeout);
     settings.scrollback_lines = config_.scrollback_lines;
+    settings.escape_key = config_.escape_key;
     const TerminalSize size = wish.size;
     const SessionHolder holder = wish.holder;
     auto host = std::make_unique<Host>(*this, std::move(link), std::move(wish), ++started_);

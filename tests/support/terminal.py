@@ -63,8 +63,11 @@ class Terminal:
 
     def wait(self):
         """The program's exit status."""
-        wait_until(lambda: self.dead, "the program in the terminal ends")
-        return int(self._tmux("display-message", "-p", "#{pane_dead_status}").strip() or -1)
+        wait_until(lambda: self.dead and self._status(), "the program in the terminal ends")
+        return int(self._status())
+
+    def _status(self):
+        return self._tmux("display-message", "-p", "#{pane_dead_status}").strip()
 
     def kill_program(self):
         os.kill(self.pid, signal.SIGKILL)
