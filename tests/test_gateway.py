@@ -765,7 +765,7 @@ def test_a_session_whose_client_answers_no_more_is_offered_at_once(site):
 
 
 def test_a_second_terminal_is_a_second_session_while_the_first_is_there(site):
-    gateway = site.usual(resume="auto")
+    gateway = site.usual(resume="auto", keepalive_interval="10m")  # the first may take its time to say that it is there
     first = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="PS1=; marker=first; echo $((6*7))\n")
     first.wait_for_line(lambda line: "42" in line, "the shell answers")
     second = gateway.start_ssh(key=site.key("alice"), flags=["-tt"], stdin="echo [$marker]$((6*8)); exit 3\n")

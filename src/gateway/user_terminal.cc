@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint32_t kFailed = 255;
 constexpr int kSilentIntervals = 2;  // keepalives without an answer: the client seems to be gone
-constexpr std::chrono::seconds kAnswerPatience{2};
+constexpr int kAnswerShare = 5;      // of a keepalive's time: how long a client that is asked has to answer; 3 s by default
 constexpr std::chrono::milliseconds kLookEvery{20};
 
 }  // namespace
@@ -56,7 +56,7 @@ void UserTerminal::begin() {
         asked = true;
     });
     if (!asked) return offer();
-    gone_by_ = loop_.now() + kAnswerPatience;
+    gone_by_ = loop_.now() + parts.config.keepalive_interval / kAnswerShare;
     look_.start(kLookEvery);
 }
 
@@ -221,7 +221,7 @@ void UserTerminal::on_session_left(const Leave& left) {
 
 bool UserTerminal::seems_gone() const {
     const TimePoint heard_at = connection_.front().heard_at();
-    if (pinged_at_ && heard_at < *pinged_at_ && loop_.now() - *pinged_at_ >= kAnswerPatience) return true;
+    if (pinged_at_ && heard_at < *pinged_at_ && loop_.now() - *pinged_at_ >= connection_.parts().config.keepalive_interval / kAnswerShare) return true;
     return loop_.now() - heard_at > kSilentIntervals * connection_.parts().config.keepalive_interval;
 }
 
