@@ -63,7 +63,10 @@ class Terminal:
 
     def wait(self):
         """The program's exit status."""
-        wait_until(lambda: self.dead and self._status(), "the program in the terminal ends")
+        try:
+            wait_until(lambda: self.dead and self._status(), "the program in the terminal ends")
+        except AssertionError:
+            raise AssertionError(f"the terminal's program didn't end but\n{self._tmux('display-message', '-p', 'dead #{pane_dead} signal #{pane_dead_signal}')}{self.screen()}") from None
         return int(self._status())
 
     def _status(self):
