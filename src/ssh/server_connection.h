@@ -93,6 +93,7 @@ public:
     // `port` is what was allocated; it is sent only where the client asked for 0.
     void accept_forward(std::uint16_t port);
     void refuse_forward();
+    std::size_t forwards_waiting() const { return forwards_.size() - (forward_asked_ ? 1 : 0); }  // requests behind the one that was asked
 
     // A connection came in at a forward: address and port octet for octet as the client asked for them (but port 0: the allocated one),
     // else OpenSSH refuses it. Errors: no_space (channels), reset (closed).
