@@ -29,6 +29,11 @@ void show_status(const json::object& status) {
     facts.add({"state", text_of(status, "state_dir")});
     for (const json::value& item : array_of(status, "listeners"))
         facts.add({text_of(item.as_object(), "name"), text_of(item.as_object(), "address")});
+    if (const json::object& ssh = object_of(status, "ssh"); !ssh.empty()) {
+        if (const std::string why = text_of(ssh, "why_not"); !why.empty()) facts.add({"ssh", "not listening: " + why});
+        facts.add({"ssh key", text_of(ssh, "fingerprint")});
+        facts.add({"known_hosts", text_of(ssh, "known_hosts")});
+    }
     const json::object& agents = object_of(status, "agents");
     facts.add({"agents", text_of(agents, "online") + " of " + text_of(agents, "total") + " online"});
     const json::object& health = object_of(status, "health");

@@ -18,6 +18,7 @@ constexpr std::array kKeys = {
     KeyInfo{"plain_listen", "LIST", "addresses for HTTP from a proxy in front; or off (default off)"},
     KeyInfo{"trusted_proxies", "LIST", "addresses and networks of proxies that say who a visitor is (default: loopback, for plain_listen on loopback)"},
     KeyInfo{"proxy_protocol", "LIST", "where trusted proxies begin with a PROXY header: https, http, plain, tcp (default: nowhere)"},
+    KeyInfo{"ssh_listen", "ADDR:PORT", "where stock SSH clients (ssh -R) connect as agents; or off (default :2222, once an agent has an SSH key)"},
     KeyInfo{"metrics_listen", "ADDR:PORT", "Prometheus metrics; or off (default 127.0.0.1:9464)"},
     KeyInfo{"public_url", "URL", "how agents reach this relay, like https://relay.example.org"},
     KeyInfo{"base_domain", "DOMAIN", "agent NAME gets the hostname NAME.DOMAIN"},
@@ -127,6 +128,8 @@ void read_all(Reader& reader, RelayConfig& config) {
     reader.read_value("https_listen", config.https_listen, parse_listen_address);
     reader.read_value("http_listen", config.http_listen, parse_listen_or_off);
     read_proxies(reader, config);
+    reader.read_value("ssh_listen", config.ssh_listen, parse_listen_or_off);
+    config.ssh_listen_given = reader.is_set("ssh_listen");
     reader.read_value("metrics_listen", config.metrics_listen, parse_listen_or_off);
     reader.read_parsed("public_url", config.public_url, parse_public_url);
     std::optional<std::string> base_domain;

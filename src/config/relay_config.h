@@ -36,6 +36,8 @@ struct RelayConfig {
     bool proxy_header_on_plain = false;
     bool proxy_header_on_http = false;
     bool proxy_header_on_tcp = false;     // the ports of TCP routes
+    std::optional<ListenAddress> ssh_listen = ListenAddress{"", 2222};  // stock SSH clients; unset: off
+    bool ssh_listen_given = false;        // else it is opened once an agent has an SSH key
     std::optional<ListenAddress> metrics_listen = ListenAddress{"127.0.0.1", 9464};  // unset: off
     std::optional<Url> public_url{};                                    // where agents reach this relay; goes into enrolment codes
     std::string base_domain{};                                          // "agent add home" gives home.<base_domain>; "" is: none

@@ -60,6 +60,7 @@ std::string_view name_of(BanKind kind) {
         case BanKind::login: return "login";
         case BanKind::websocket: return "websocket";
         case BanKind::unknown_host: return "unknown_host";
+        case BanKind::ssh: return "ssh";
     }
     return "";
 }

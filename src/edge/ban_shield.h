@@ -35,8 +35,8 @@ struct BanBounds {
     std::vector<IpNetwork> exempt;
 };
 
-enum class BanKind : std::uint8_t { password, login, websocket, unknown_host };
-inline constexpr std::size_t kBanKinds = 4;
+enum class BanKind : std::uint8_t { password, login, websocket, unknown_host, ssh };
+inline constexpr std::size_t kBanKinds = 5;
 std::string_view name_of(BanKind kind);
 
 class BanShield {

@@ -9,6 +9,7 @@
 #include "store/rules.h"
 #include "wire/ed25519.h"
 #include "wire/enrolment_code.h"
+#include "wire/known_hosts.h"
 #include "wire/url.h"
 
 namespace sallyport::relay {
@@ -89,6 +90,22 @@ Result<> enrol_ssh_keys(AdminCall& call, const std::string& agent, const std::ve
     return {};
 }
 
+// How the agent connects by a key that it was just given.
+json::object describe_access(AdminCall& call, const store::Agent& agent) {
+    const std::string host = ssh_host(call.facts);
+    const std::uint16_t port = call.facts.ssh.address ? call.facts.ssh.address->port() : std::uint16_t{2222};
+    std::string forwards = "-R 127.0.0.1:8123:localhost:8123";
+    if (const auto routes = call.store.list_routes(agent.id); routes && !routes->empty() && !routes->front().hostname.starts_with("*.")) {
+        const std::uint16_t local = port_of_target(routes->front().target);
+        forwards = "-R " + routes->front().hostname + ":80:localhost:" + std::to_string(local != 0 ? local : 8123);
+    }
+    return {{"host", host},
+            {"port", port},
+            {"fingerprint", call.facts.ssh.host_key.fingerprint()},
+            {"known_hosts", known_hosts_line(host, port, call.facts.ssh.host_key)},
+            {"command", ssh_command(forwards, agent.name, host, port)}};
+}
+
 // What an enrolment code can carry (wire/enrolment_code.h).
 Result<> check_targets(const std::vector<store::ProposedTarget>& targets) {
     if (targets.size() > kMaxProposedTargets)
@@ -162,6 +179,8 @@ AdminAnswered add_agent(AdminCall& call) {
     if (!spec) return std::unexpected(spec.error());
     const auto ssh_keys = parse_ssh_keys(ssh_lines);
     if (!ssh_keys) return std::unexpected(ssh_keys.error());
+    if (!ssh_keys->empty())
+        if (const auto open = call.host.need_ssh(); !open) return told(open, "ssh_keys");
     std::optional<store::AgentKey> key;
     if (public_key) {
         const auto parsed = parse_key(*public_key);
@@ -194,6 +213,10 @@ AdminAnswered add_agent(AdminCall& call) {
     auto described = describe(call, added->agent);
     if (!described) return std::unexpected(described.error());
     answer["agent"] = std::move(*described);
+    if (!ssh_keys->empty()) {
+        call.facts = call.host.facts();
+        answer["ssh"] = describe_access(call, added->agent);
+    }
     if (!has_key)
         if (auto shown = show_secret(call, added->agent, added->issued, answer); !shown) return std::unexpected(shown.error());
     return AdminAnswer{201, std::move(answer)};
@@ -255,10 +278,14 @@ AdminAnswered add_keys(AdminCall& call) {
     if (keys->empty()) return api_fail(422, "invalid_argument", "ssh_keys names no key", "ssh_keys");
     const auto agent = find_agent(call, call.arguments[0]);
     if (!agent) return told(agent);
+    if (const auto open = call.host.need_ssh(); !open) return told(open, "ssh_keys");
     const auto enrolled = enrol_ssh_keys(call, agent->name, *keys);
     call.host.refresh(call.store, {agent->id});  // those before the one that failed are enrolled
     if (!enrolled) return told(enrolled, "ssh_keys");
-    return show_agent(call);
+    call.facts = call.host.facts();
+    auto shown = show_agent(call);
+    if (shown) shown->content.as_object()["ssh"] = describe_access(call, *agent);
+    return shown;
 }
 
 // Of this agent only, so that a mistaken name takes nobody else's away.

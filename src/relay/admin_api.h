@@ -12,6 +12,7 @@
 #include "edge/local_handler.h"
 #include "relay/agents.h"
 #include "relay/api_json.h"
+#include "relay/ssh_access.h"
 #include "relay/tcp_route_listeners.h"
 #include "relay/upgrade.h"
 #include "store/store_thread.h"
@@ -34,6 +35,7 @@ public:
         std::filesystem::path state_dir;
         std::vector<Listener> listeners;
         std::size_t loops = 1;
+        SshFacts ssh{};
         WallTime started_at{};
     };
     virtual Facts facts() = 0;
@@ -42,6 +44,8 @@ public:
     virtual void refresh(store::Store& store, const std::vector<store::AgentId>& changed) = 0;
     // Takes a TCP route's port, unless it is held already; refresh() lets go of those that no route needs.
     virtual Result<> bind_tcp(const std::string& listen) = 0;
+    // An agent is about to have an SSH key: listens, unless it does already. Errors: why nobody could come by it.
+    virtual Result<> need_ssh() = 0;
     virtual TcpRouteListeners::Shown tcp_listener(const std::string& listen) = 0;
     // Reads the configuration and certificates anew. What can't change while running is named; on an error nothing changed.
     virtual Result<std::vector<std::string>> reload(store::Store& store) = 0;

@@ -25,6 +25,8 @@ public:
         if (listen == busy) return fail(Errc::address_in_use, "listen " + listen + ": the port is in use");
         return {};
     }
+    Result<> need_ssh() override { return ssh_off ? Result<>(fail(Errc::invalid_argument, "ssh_listen is off")) : Result<>{}; }
+    bool ssh_off = false;
     TcpRouteListeners::Shown tcp_listener(const std::string& listen) override { return {"127.0.0.1" + listen, ""}; }
     std::vector<BanShield::Ban> bans() override { return banned; }
     std::size_t lift_ban(const IpAddress& address) override {
@@ -59,6 +61,8 @@ protected:
         store_ = std::move(store::Store::open(folder_ / "relay.db", {"test", wall_now()}).value());
         host_.given.public_url = "https://relay.example.org";
         host_.given.pin = std::string(43, 'A');
+        host_.given.ssh.address = *SocketAddress::parse("127.0.0.1", 2222);
+        host_.given.ssh.host_key = ssh_key_of_ed25519({std::byte{7}});
         host_.given.state_dir = folder_;
     }
     ~AdminApiTest() override {
@@ -114,6 +118,8 @@ const std::string kSshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMgMPKg6VcGO0Fd
 TEST_F(AdminApiTest, EnrolsSshKeysAndRevokesThemOneByOne) {
     const auto added = ask_json("POST", "agents", json::serialize(json::object{{"name", "home"}, {"hostnames", json::array{"home.example.org"}}, {"ssh_keys", json::array{kSshKey}}}));
     EXPECT_FALSE(added.contains("enroll"));
+    EXPECT_EQ(added.at("ssh").at("command"), "ssh -N -R home.example.org:80:localhost:8123 home@relay.example.org -p 2222");
+    EXPECT_TRUE(std::string_view(added.at("ssh").at("known_hosts").as_string()).starts_with("[relay.example.org]:2222 ssh-ed25519 AAAA"));
     const auto credentials = [this] { return ask_json("GET", "agents/home").at("agent").at("credentials").as_array(); };
     const auto usable = [&] {
         json::array found;
@@ -131,6 +137,9 @@ TEST_F(AdminApiTest, EnrolsSshKeysAndRevokesThemOneByOne) {
     EXPECT_EQ(refused.at("error").at("field"), "ssh_keys");
     EXPECT_NE(std::string_view(refused.at("error").at("detail").as_string()).find("port-forwarding"), std::string_view::npos);
     EXPECT_EQ(ask("POST", "agents/home/keys", R"({"ssh_keys":[]})").status, 422);
+    host_.ssh_off = true;
+    EXPECT_EQ(ask("POST", "agents", json::serialize(json::object{{"name", "shed"}, {"ssh_keys", json::array{kSshKey}}})).status, 422);
+    host_.ssh_off = false;
     const std::string ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBOHSGZWcc5bFlzfpbtY+MQbSqC1pHGcNNN1scrDibPsNN8GbeGWSo3xMoUsM6AhnSV0Fr4JI/N5Hs1a+Wi7KWOs=";
     EXPECT_EQ(ask("POST", "agents/home/keys", json::serialize(json::object{{"ssh_keys", json::array{ecdsa}}})).status, 200);
     EXPECT_EQ(usable().size(), 2u);

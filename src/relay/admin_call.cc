@@ -1,5 +1,7 @@
 #include "relay/admin_call.h"
 
+#include "wire/url.h"
+
 namespace sallyport::relay {
 
 namespace json = boost::json;
@@ -40,6 +42,15 @@ json::object describe_route(AdminCall& call, const store::Route& route, const st
     const auto health = health_of(call, route.id, route.enabled, agent);
     described["health"] = health ? json::value(to_json(*health)) : json::value(nullptr);
     return described;
+}
+
+std::string ssh_host(const AdminHost::Facts& facts) {
+    if (!facts.public_url.empty())
+        if (const auto url = parse_public_url(facts.public_url)) return url->host;
+    if (!facts.base_domain.empty()) return facts.base_domain;
+    if (!facts.ssh.address) return "relay.example.org";
+    const std::string ip = facts.ssh.address->ip();
+    return ip == "::" || ip == "0.0.0.0" ? facts.loopback_url.empty() ? "relay.example.org" : "127.0.0.1" : ip;
 }
 
 ApiResult<std::map<std::string, store::Agent>> agents_by_id(AdminCall& call) {

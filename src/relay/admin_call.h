@@ -55,6 +55,9 @@ std::optional<RouteHealth> health_of(AdminCall& call, const store::RouteId& rout
 // The route as the API shows it.
 boost::json::object describe_route(AdminCall& call, const store::Route& route, const store::Agent& agent);
 
+// As SSH clients reach the relay: the host of public_url, else base_domain, else where it listens.
+std::string ssh_host(const AdminHost::Facts& facts);
+
 ApiResult<std::map<std::string, store::Agent>> agents_by_id(AdminCall& call);  // by id
 
 }  // namespace sallyport::relay

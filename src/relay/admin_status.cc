@@ -11,6 +11,7 @@
 #include "edge/route_policy_json.h"
 #include "net/socket.h"
 #include "relay/state_dir.h"
+#include "wire/known_hosts.h"
 
 namespace sallyport::relay {
 namespace {
@@ -92,6 +93,15 @@ json::object process_facts() {
     return {{"pid", ::getpid()}, {"descriptors_open", open_descriptors()}, {"descriptors_limit", static_cast<std::int64_t>(limit.rlim_cur)}};
 }
 
+json::object describe_ssh(const AdminHost::Facts& facts) {
+    const SshFacts& ssh = facts.ssh;
+    const std::uint16_t port = ssh.address ? ssh.address->port() : std::uint16_t{2222};
+    return {{"address", ssh.address ? json::value(ssh.address->text()) : json::value(nullptr)},
+            {"why_not", ssh.why_not.empty() ? json::value(nullptr) : json::value(ssh.why_not)},
+            {"fingerprint", ssh.host_key.fingerprint()},
+            {"known_hosts", known_hosts_line(ssh_host(facts), port, ssh.host_key)}};
+}
+
 }  // namespace
 
 AdminAnswered show_status(AdminCall& call) {
@@ -129,6 +139,7 @@ AdminAnswered show_status(AdminCall& call) {
                                          {"health", health},
                                          {"process", process_facts()},
                                          {"listeners", std::move(listeners)},
+                                         {"ssh", describe_ssh(call.facts)},
                                          {"warnings", std::move(warnings)}}};
 }
 

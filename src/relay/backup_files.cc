@@ -1,5 +1,6 @@
 #include "relay/backup_files.h"
 
+#include "relay/ssh_access.h"
 #include "relay/state_dir.h"
 
 namespace sallyport::relay {
@@ -7,7 +8,7 @@ namespace sallyport::relay {
 // What stands outside the state folder is carried along for whoever sets the new server up; nothing reads it there.
 Result<std::vector<store::BackupFile>> collect_backup_files(const RelayConfig& config, const std::filesystem::path& config_file) {
     std::vector<std::pair<std::filesystem::path, std::string>> wanted;
-    for (const std::string_view name : {kIdentityFile, kSelfSignedFile}) wanted.emplace_back(config.state_dir / name, name);
+    for (const std::string_view name : {kIdentityFile, kSelfSignedFile, kSshHostKeyFile}) wanted.emplace_back(config.state_dir / name, name);
     if (!config_file.empty()) wanted.emplace_back(config_file, "from-backup/relay.yaml");
     for (std::size_t i = 0; i < config.certificates.size(); ++i) {
         const std::string stem = "from-backup/certificate-" + std::to_string(i + 1);

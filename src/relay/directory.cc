@@ -43,6 +43,18 @@ HealthCheck health_check_of(const store::Route& route, PublicPort port) {
     return check;
 }
 
+// The target's own port: as its name says it, or as it was proposed to the agent.
+std::uint16_t port_of(const std::string& target, const store::Agent& agent) {
+    for (const store::ProposedTarget& proposed : agent.proposed_targets)
+        if (proposed.name == target) return port_of_target(proposed.url.substr(std::min(proposed.url.find("://") + 3, proposed.url.size())));
+    return port_of_target(target);
+}
+
+OwnedRoute owned_form(const store::Route& route, const store::Agent& agent, PublicPort port) {
+    return {.id = route.id.text, .hostname = route.hostname, .path_prefix = route.path_prefix, .target = route.target,
+            .target_port = port_of(route.target, agent), .url = public_url_of(route, port)};
+}
+
 void insert_key_of(const std::shared_ptr<const store::Credential>& credential, auto&& insert) {
     if (credential->public_key) insert(std::string(as_text(*credential->public_key)), credential);
     if (credential->ssh_key) insert(credential->ssh_key->fingerprint, credential);
@@ -58,6 +70,7 @@ std::vector<Route> Directory::take_routes(Known& known, const std::vector<store:
         if (routes.back().enabled) {
             known.notices.push_back({public_url_of(route, port), route.target});
             known.health_checks.push_back(health_check_of(route, port));
+            known.owned.push_back(owned_form(route, known.agent, port));
         }
         if (std::ranges::find(known.hostnames, route.hostname) == known.hostnames.end()) known.hostnames.push_back(route.hostname);
     }
@@ -65,8 +78,12 @@ std::vector<Route> Directory::take_routes(Known& known, const std::vector<store:
 }
 
 void Directory::take_tcp_routes(Known& known, const std::vector<store::TcpRoute>& stored) {
-    for (const store::TcpRoute& route : stored)
-        if (route.enabled == store::Enabled::yes) known.health_checks.push_back({route.id.text, "tcp " + route.listen, route.target});
+    for (const store::TcpRoute& route : stored) {
+        if (route.enabled != store::Enabled::yes) continue;
+        known.health_checks.push_back({route.id.text, "tcp " + route.listen, route.target});
+        if (const auto listen = parse_listen_address(route.listen))
+            known.owned.push_back({.id = route.id.text, .listen = *listen, .target = route.target, .target_port = port_of(route.target, known.agent), .url = "port " + route.listen});
+    }
 }
 
 Directory::Directory(store::Snapshot snapshot, PublicPort port) : port_(port) {
@@ -191,6 +208,12 @@ const std::vector<HealthCheck>& Directory::health_checks(std::string_view agent_
     static const std::vector<HealthCheck> none;
     const Known* known = agents_.find(agent_id);
     return known ? known->health_checks : none;
+}
+
+const std::vector<OwnedRoute>& Directory::owned_routes(std::string_view agent_id) const {
+    static const std::vector<OwnedRoute> none;
+    const Known* known = agents_.find(agent_id);
+    return known ? known->owned : none;
 }
 
 std::vector<std::string> Directory::hostnames(std::string_view agent_id) const {

@@ -12,6 +12,7 @@
 #include "edge/route_table.h"
 #include "relay/health_check.h"
 #include "relay/revoked.h"
+#include "relay/ssh_forward_rules.h"
 #include "store/records.h"
 #include "wire/control_message.h"
 #include "wire/ssh_public_key.h"
@@ -48,6 +49,8 @@ public:
     const std::vector<RouteNotice>& notices(std::string_view agent_id) const;
     // How each enabled route of an agent is looked after, TCP routes too.
     const std::vector<HealthCheck>& health_checks(std::string_view agent_id) const;
+    // The same, as SSH clients ask for them.
+    const std::vector<OwnedRoute>& owned_routes(std::string_view agent_id) const;
     // Hostnames of all routes, wildcards included, each once; or those of one agent.
     std::vector<std::string> hostnames() const { return routes_->hostnames(); }
     std::vector<std::string> hostnames(std::string_view agent_id) const;
@@ -61,6 +64,7 @@ private:
         std::vector<RouteNotice> notices;
         std::vector<std::string> hostnames;  // of its routes, each once
         std::vector<HealthCheck> health_checks{};
+        std::vector<OwnedRoute> owned{};
     };
     static void take_tcp_routes(Known& known, const std::vector<store::TcpRoute>& stored);
     static std::vector<Route> take_routes(Known& known, const std::vector<store::Route>& stored, PublicPort port);

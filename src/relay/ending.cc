@@ -34,6 +34,7 @@ void Ending::stop(std::chrono::milliseconds longest) {
     on_every_loop([this, longest](std::size_t i) {
         agents_.at(i).tell_drain("the relay is stopping", longest);
         strands_[i]->edge->drain(Edge::Drain::now);
+        strands_[i]->ssh->stop_listening();
     });
     timer_.start(kLookEvery);
 }
@@ -46,7 +47,11 @@ void Ending::replaced(std::chrono::milliseconds longest, ChildProcess successor,
     ends_ = Clock::now() + longest;
     last_chance_ = ends_ - std::min<Duration>(kLastChance, longest / 4);
     log_.info("relay.stopping", {{"drain_ms", longest.count()}, {"replaced_by", successor_->pid()}});
-    on_every_loop([this](std::size_t i) { strands_[i]->edge->drain(Edge::Drain::gently); },
+    on_every_loop(
+        [this](std::size_t i) {
+            strands_[i]->edge->drain(Edge::Drain::gently);
+            strands_[i]->ssh->stop_listening();
+        },
                   [this, longest] {
                       on_every_loop([this, longest](std::size_t i) { agents_.at(i).tell_drain("the relay is replaced", longest); });
                       timer_.start(kLookEvery);
@@ -104,6 +109,7 @@ void Ending::cut() {
     timer_.cancel();
     auto missing = std::make_shared<std::atomic<std::size_t>>(strands_.size());
     on_every_loop([this, missing](std::size_t i) {
+        strands_[i]->ssh->close_all();
         agents_.at(i).close_all([this, missing] {
             if (--*missing == 0) strands_.front()->loop.post([this] { end_loops(); });
         });

@@ -219,6 +219,23 @@ void add_bans(std::vector<MetricFamily>& out, const BanShield& shield) {
     out.push_back(failures.take());
 }
 
+void add_ssh(std::vector<MetricFamily>& out, const std::vector<MeasuredLoop>& loops) {
+    const auto total = [&](auto figure_of) {
+        std::uint64_t sum = 0;
+        for (const MeasuredLoop& loop : loops) sum += figure_of(*loop.ssh).value();
+        return sum;
+    };
+    out.push_back(counter("sallyport_ssh_connections_total", "Connections of SSH clients").count(total([](const SshCounters& c) -> const Counter& { return c.connections; })).take());
+    out.push_back(counter("sallyport_ssh_logins_total", "SSH clients that proved an agent's key").count(total([](const SshCounters& c) -> const Counter& { return c.logins; })).take());
+    Family refused = counter("sallyport_ssh_refused_total", "Connections of SSH clients that came to no login");
+    for (std::size_t i = 0; i < kSshRefusals; ++i)
+        refused.count(total([i](const SshCounters& c) -> const Counter& { return c.refused[i]; }), {{"reason", std::string(name_of(static_cast<SshRefusal>(i)))}});
+    out.push_back(refused.take());
+    out.push_back(gauge("sallyport_ssh_clients", "SSH clients logged in").count(total([](const SshCounters& c) -> const Counter& { return c.open; })).take());
+    out.push_back(gauge("sallyport_ssh_forwards", "What they forward (ssh -R)").count(total([](const SshCounters& c) -> const Counter& { return c.forwards; })).take());
+    out.push_back(counter("sallyport_ssh_forwards_refused_total", "What they asked to forward and may not").count(total([](const SshCounters& c) -> const Counter& { return c.forwards_refused; })).take());
+}
+
 std::size_t resident_octets() {
     std::ifstream statm("/proc/self/statm");
     std::size_t total = 0;
@@ -250,6 +267,7 @@ std::string Metrics::text(const std::vector<LiveAgent>& live) const {
     add_health(families, agents_.health());
     add_limits(families, limits_, visitors_);
     add_bans(families, shield_);
+    add_ssh(families, loops_);
     add_process(families, loops_, started_at_);
     std::ostringstream out;
     prometheus::TextSerializer().Serialize(out, families);

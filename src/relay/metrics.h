@@ -12,6 +12,7 @@
 #include "edge/visitor_limits.h"
 #include "relay/agents.h"
 #include "relay/overload_watch.h"
+#include "relay/ssh_counters.h"
 
 namespace sallyport::relay {
 
@@ -19,6 +20,7 @@ namespace sallyport::relay {
 struct MeasuredLoop {
     Loop* loop;
     const EdgeMetrics* edge;
+    const SshCounters* ssh;
 };
 
 class Metrics final : public LocalHandler {

@@ -152,7 +152,7 @@ const std::string_view kOpenApiDocument = R"json({
       "Ban": {"type": "object", "required": ["address", "kind", "left_s"], "properties": {
         "address": {"type": "string", "description": "IPv4, or an IPv6 /64"},
         "agent": {"type": ["string", "null"], "description": "at which home; null: all of them"},
-        "kind": {"enum": ["password", "login", "websocket", "unknown_host"], "description": "of the last failure"},
+        "kind": {"enum": ["password", "login", "websocket", "unknown_host", "ssh"], "description": "of the last failure"},
         "cross_site": {"type": "boolean", "description": "only of requests that browsers make for pages of other sites"},
         "times": {"type": "integer", "description": "bans in a row"}, "left_s": {"type": "integer"}}},
       "CredentialKind": {"enum": ["enrolment", "token", "device"], "default": "enrolment"},
@@ -194,7 +194,10 @@ const std::string_view kOpenApiDocument = R"json({
       "AgentAnswer": {"type": "object", "required": ["agent"], "properties": {"agent": {"$ref": "#/components/schemas/Agent"}}},
       "AgentWithSecret": {"type": "object", "required": ["agent"], "properties": {"agent": {"$ref": "#/components/schemas/Agent"},
         "enroll": {"type": "string", "description": "the enrolment code"}, "expires_at": {"type": "string", "format": "date-time"},
-        "api_key": {"type": "string"}, "device_id": {"type": "string"}, "secret": {"type": "string"}}},
+        "api_key": {"type": "string"}, "device_id": {"type": "string"}, "secret": {"type": "string"},
+        "ssh": {"$ref": "#/components/schemas/SshAccess"}}},
+      "SshAccess": {"type": "object", "description": "with ssh_keys: how to connect", "properties": {"host": {"type": "string"}, "port": {"type": "integer"},
+        "fingerprint": {"type": "string"}, "known_hosts": {"type": "string"}, "command": {"type": "string"}}},
       "RouteSettings": {"type": "object", "additionalProperties": false, "properties": {
         "agent": {"type": "string", "description": "its name"}, "target": {"type": "string"}, "enabled": {"type": "boolean", "default": true},
         "strip_prefix": {"type": "boolean", "default": false}, "preserve_host": {"type": "boolean", "default": true},
@@ -259,6 +262,8 @@ const std::string_view kOpenApiDocument = R"json({
         "agents": {"type": "object", "properties": {"total": {"type": "integer"}, "online": {"type": "integer"}}},
         "process": {"type": "object", "properties": {"pid": {"type": "integer"}, "descriptors_open": {"type": "integer"}, "descriptors_limit": {"type": "integer"}}},
         "listeners": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "address": {"type": "string"}}}},
+        "ssh": {"type": "object", "description": "for stock SSH clients", "properties": {"address": {"type": ["string", "null"], "description": "null: nothing listens, why_not says why"},
+          "why_not": {"type": ["string", "null"]}, "fingerprint": {"type": "string", "description": "of the relay's host key"}, "known_hosts": {"type": "string", "description": "a line for it"}}},
         "warnings": {"type": "array", "items": {"type": "string"}}}}
     }
   }

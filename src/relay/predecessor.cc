@@ -60,6 +60,10 @@ std::vector<OpenListener> Predecessor::take(std::string_view name) {
     return taken;
 }
 
+bool Predecessor::has(std::string_view name, std::string_view configured) const {
+    return std::ranges::any_of(listeners_, [&](const OpenListener& listener) { return listener.name == name && listener.configured == configured; });
+}
+
 bool Predecessor::listens_on(std::uint16_t port) const {
     return std::ranges::any_of(listeners_, [port](const OpenListener& listener) {
         return SocketAddress::local_of(listener.descriptor.get()).port() == port;

@@ -20,6 +20,7 @@ public:
 
     // Those whose name fits and that serve `configured`; the others stay.
     std::vector<Descriptor> take(std::string_view name, std::string_view configured);
+    bool has(std::string_view name, std::string_view configured) const;
     // All of a name, whatever they serve.
     std::vector<OpenListener> take(std::string_view name);
     // Whether it listens on that port, so that ours beside is no mistake.

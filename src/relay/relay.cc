@@ -72,6 +72,7 @@ Relay::~Relay() {
     ending_.reset();
     for (const auto& strand : strands_) strand->edge.reset();
     for (const auto& strand : strands_) strand->door.reset();
+    for (const auto& strand : strands_) strand->ssh.reset();
     agents_.reset();
     passwords_.reset();
 }
@@ -79,6 +80,7 @@ Relay::~Relay() {
 Result<std::unique_ptr<Relay>> Relay::start(Setup setup, Log& log) {
     auto signals = block_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR2});
     if (!signals) return std::unexpected(signals.error());
+    ssh::start_library();
     std::unique_ptr<Relay> relay(new Relay(std::move(setup), log));
     for (const std::string& warning : relay->config_.warnings) log.warn("config.warning", {{"detail", warning}});
     for (const auto step :
@@ -147,6 +149,7 @@ Result<> Relay::open_listeners() {
         if (auto opened = open(plain_.emplace_back(), address, count, "plain"); !opened) return opened;
     if (config_.metrics_listen)
         if (auto opened = open(metrics_listener_, *config_.metrics_listen, 1, "metrics"); !opened) return opened;
+    if (auto opened = ssh_.open_configured(config_, predecessor_.get(), count); !opened) return opened;
     if (predecessor_)
         if (auto taken = predecessor_->take("admin", admin_socket().string()); !taken.empty()) admin_listener_ = std::move(taken.front());
     if (predecessor_)  // which of them routes still need is known with the store
@@ -165,6 +168,11 @@ Result<> Relay::make_parts() {
     facts_.state_dir = std::filesystem::absolute(config_.state_dir);
     facts_.loops = loop_count(config_);
     facts_.started_at = wall_now();
+
+    if (auto loaded = ssh_.load_key(config_.state_dir, config_); !loaded) return loaded;
+    const auto ssh_keys = opened_store_->has_ssh_keys();
+    if (!ssh_keys) return std::unexpected(ssh_keys.error());
+    ssh_needed_ = *ssh_keys;
 
     auto snapshot = opened_store_->load_snapshot();
     if (!snapshot) return std::unexpected(snapshot.error());
@@ -204,6 +212,7 @@ Result<> Relay::make_parts() {
         strand.edge->set_ban_shield(*shield_);
         strand.edge->set_doctor_tickets(agents_->tickets());
         strand.edge->set_tcp_ports(tcp_ports_of(i, first_tcp_routes_));
+        strand.ssh = std::make_unique<SshDoor>(i, *agents_, log_, *limits_, *shield_, [this](std::size_t loop) -> SshDoor& { return *strands_[loop]->ssh; });
         agents_->at(i).set_directory(directory_);
     }
     return {};
@@ -227,8 +236,9 @@ void Relay::serve() {
     for (Listeners& plain : plain_)
         for (std::size_t i = 0; i < plain.descriptors.size(); ++i)
             strands_[i % strands_.size()]->edge->listen_plain(std::move(plain.descriptors[i]));
+    ssh_.begin(strands_, ssh_needed_);
     std::vector<MeasuredLoop> measured;
-    for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics()});
+    for (const auto& strand : strands_) measured.push_back({&strand->loop, &strand->edge->metrics(), &strand->ssh->counters()});
     admin_api_ = std::make_unique<AdminApi>(*agents_, *store_thread_, static_cast<AdminHost&>(*this));
     overload_watch_ = std::make_unique<OverloadWatch>(strands_.front()->loop, log_, watched_limits({.visitors = *limits_, .agents = *agents_, .budget = *budget_, .strands = strands_, .descriptors = descriptors_}));
     ban_watch_ = std::make_unique<BanWatch>(strands_.front()->loop, log_, *shield_);
@@ -377,6 +387,13 @@ void Relay::begin_stop() {
 std::string Relay::status_text() const { return "serving on " + https_.address.text(); }
 
 // ---- what the admin API and the door ask for; on the store's thread
+
+AdminHost::Facts Relay::facts() {
+    Facts facts = facts_;
+    facts.ssh = ssh_.facts();
+    if (facts.ssh.address) facts.listeners.push_back({"ssh", facts.ssh.address->text()});
+    return facts;
+}
 
 std::size_t Relay::open_connections() {
     std::size_t total = 0;

@@ -31,6 +31,7 @@
 #include "relay/program.h"
 #include "relay/retirement_clock.h"
 #include "relay/signal_watch.h"
+#include "relay/ssh_access.h"
 #include "relay/strand.h"
 #include "relay/successor_watch.h"
 #include "relay/tcp_route_listeners.h"
@@ -93,7 +94,8 @@ private:
     std::string status_text() const;
 
     // AdminHost; on the store's thread
-    Facts facts() override { return facts_; }
+    Facts facts() override;
+    Result<> need_ssh() override { return ssh_.need(); }
     std::size_t open_connections() override;
     void refresh(store::Store& store, const std::vector<store::AgentId>& changed) override;
     void refresh_all(store::Store& store);
@@ -138,8 +140,10 @@ private:
     std::unique_ptr<BanShield> shield_;  // outlives strands_
     std::unique_ptr<BufferBudget> budget_;
     OpenListeners open_listeners_;
+    SshAccess ssh_{log_, open_listeners_};  // after the start: the store's thread only
     TcpRouteListeners tcp_listeners_{log_, open_listeners_};  // after the start: the store's thread only
     std::vector<store::TcpRoute> first_tcp_routes_;
+    bool ssh_needed_ = false;  // at the start
     Strands strands_;
     std::unique_ptr<PasswordChecker> passwords_;
     std::unique_ptr<Agents> agents_;

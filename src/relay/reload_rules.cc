@@ -11,6 +11,7 @@ void each_fixed(Visit visit) {
     visit("https_listen", &RelayConfig::https_listen);
     visit("http_listen", &RelayConfig::http_listen);
     visit("plain_listen", &RelayConfig::plain_listen);
+    visit("ssh_listen", &RelayConfig::ssh_listen);
     visit("metrics_listen", &RelayConfig::metrics_listen);
     visit("log_format", &RelayConfig::log_format);
     visit("threads", &RelayConfig::threads);

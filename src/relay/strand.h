@@ -6,6 +6,7 @@
 
 #include "edge/edge.h"
 #include "net/loop.h"
+#include "relay/ssh_door.h"
 #include "relay/tunnel_door.h"
 
 namespace sallyport::relay {
@@ -14,6 +15,7 @@ struct Strand {
     Loop loop;
     std::unique_ptr<Door> door;
     std::unique_ptr<Edge> edge;
+    std::unique_ptr<SshDoor> ssh;
     std::thread thread;  // of the first one none: Relay::run() uses the caller's
 };
 using Strands = std::vector<std::unique_ptr<Strand>>;
