@@ -665,6 +665,20 @@ def test_the_first_start_looks_at_the_whole_way(in_process):
     assert agent.wait_for_event("agent.first_look")["result"] == "ok"
 
 
+@pytest.mark.sanitize
+def test_it_stops_in_order_with_visitors_there(setting):
+    server = setting.sshd()
+    agent = setting.connected(server)
+    with Visitor(setting.port, "home", tls=False) as hanging, Visitor(setting.port, "home", tls=False) as idle:
+        hanging.request(path="/hang")
+        idle.request(path="/")
+        assert idle.read_response().status == 200
+        assert agent.stop() == 0
+        assert hanging.socket.recv(1) == b""
+    assert agent.program.events("agent.stopped") and agent.program.events("agent.disconnected")[-1]["reason"] == "stopped"
+    wait_until(lambda: refuses(setting.port), "the port is closed")
+
+
 @pytest.fixture
 def proxied(in_process, authority):
     """nginx by the example of docs/ssh.md in front of the port that the agent opened."""
