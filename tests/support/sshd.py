@@ -17,8 +17,9 @@ PRIVILEGE_SEPARATION = "/run/sshd"  # compiled into Debian's sshd; missing where
 USER = pwd.getpwuid(os.geteuid()).pw_name
 
 
-def make_key(file, kind="ed25519"):
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(file)], check=True, timeout=60)
+def make_key(file, kind="ed25519", bits=None):
+    length = ["-b", str(bits)] if bits else []
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *length, "-N", "", "-C", "test", "-f", str(file)], check=True, timeout=120)
     return file
 
 
