@@ -89,9 +89,11 @@ bool is_type_name(std::string_view name) {
 }
 
 std::string printable(std::string_view comment) {
-    while (!comment.empty() && (comment.front() == ' ' || comment.front() == '\t')) comment.remove_prefix(1);
-    while (!comment.empty() && (comment.back() == ' ' || comment.back() == '\t' || comment.back() == '\r' || comment.back() == '\n')) comment.remove_suffix(1);
-    std::string out(comment.substr(0, kMaxSshKeyComment));
+    constexpr std::string_view kAround = " \t\r\n";
+    comment.remove_prefix(std::min(comment.find_first_not_of(kAround), comment.size()));
+    comment = comment.substr(0, kMaxSshKeyComment);
+    comment = comment.substr(0, comment.find_last_not_of(kAround) + 1);  // after the cut, so that what is written reads the same
+    std::string out(comment);
     for (char& c : out)
         if (c < ' ' || c >= 0x7f) c = '?';  // comments end up on terminals
     return out;
