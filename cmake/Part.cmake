@@ -1,4 +1,4 @@
-# sallyport_part(NAME USES part... LIBRARIES target...)
+# sallyport_part(NAME USES part... LIBRARIES target... TEST_LIBRARIES target...)
 #
 # Makes the library sallyport_NAME of src/NAME. A part sees the headers of itself and of the parts it USES (and of
 # those they use) and no others: an include against the one-way arrow doesn't compile. Beside a file x.cc:
@@ -6,7 +6,7 @@
 #   x_bench.cc  goes into the program NAME_bench (Google Benchmark)
 #   x_fuzz.cc   becomes the libFuzzer program x_fuzz (SALLYPORT_FUZZ), else a test that replays src/NAME/corpus/x/
 function(sallyport_part name)
-  cmake_parse_arguments(PART "" "" "USES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(PART "" "" "USES;LIBRARIES;TEST_LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
   set(tests ${sources})
@@ -34,7 +34,7 @@ function(sallyport_part name)
 
   if(tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE sallyport_${name} GTest::gtest_main GTest::gmock)
+    target_link_libraries(${name}_test PRIVATE sallyport_${name} ${PART_TEST_LIBRARIES} GTest::gtest_main GTest::gmock)
     add_test(NAME ${name}_test COMMAND ${name}_test)
   endif()
   if(benches)
@@ -47,10 +47,10 @@ function(sallyport_part name)
     if(SALLYPORT_FUZZ)
       add_executable(${fuzzer} ${source})
       target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
-      target_link_libraries(${fuzzer} PRIVATE sallyport_${name})
+      target_link_libraries(${fuzzer} PRIVATE sallyport_${name} ${PART_TEST_LIBRARIES})
     else()
       add_executable(${fuzzer} ${source} ${CMAKE_SOURCE_DIR}/cmake/replay_corpus.cc)
-      target_link_libraries(${fuzzer} PRIVATE sallyport_${name})
+      target_link_libraries(${fuzzer} PRIVATE sallyport_${name} ${PART_TEST_LIBRARIES})
       add_test(NAME ${fuzzer}_corpus COMMAND ${fuzzer} ${dir}/corpus/${subject})
     endif()
   endforeach()
