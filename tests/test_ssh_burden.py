@@ -42,7 +42,8 @@ def push(visitor, octets):
 
 
 @pytest.mark.sanitize
-def test_a_client_that_stops_reading_costs_nobody_else_anything(world, ssh, local):
+def test_a_client_that_stops_reading_costs_nobody_else_anything(world, local):
+    ssh = SshRelay(world, heartbeat_interval="10m")  # or it would be cut one day
     wiki = f"127.0.0.1:{origin_port(world.origin(HomeApp('wiki')))}"
     stuck = ssh.forward(ssh.add(), f"8123:{local}")
     ssh.forward(ssh.add("wiki", [WIKI]), f"8123:{wiki}")
