@@ -666,6 +666,29 @@ def test_the_first_start_looks_at_the_whole_way(in_process):
 
 
 @pytest.mark.sanitize
+def test_a_relay_of_ours_takes_it_as_it_takes_any_client(setting):
+    """The same agent, by SSH: its key and its route are the relay's affair, and it says so."""
+    relay = setting.world.relay(ssh_listen="127.0.0.1:0")
+    port = next(int(event["address"].rsplit(":", 1)[1]) for event in relay.program.events("relay.listening") if event["listener"] == "ssh")
+    agent = setting.world.agent(hostname="127.0.0.1", ssh_port=port, username="home", remote_ip_address="home.example.test", remote_port=80,
+                                services={"homeassistant": setting.origin.url}, other_ssh_options=ENGINES[setting.engine])
+    line = agent.wait_for_event("agent.ssh_key")["authorized_keys"]
+    told = agent.wait_for_event("agent.not_connected", cause="key_refused")
+    key = line[line.index("ssh-ed25519"):]
+    if setting.engine == "libssh":
+        assert "agent add NAME --ssh-key" in told["advice"] and key.split(" ")[1] in told["advice"]
+    relay.add_agent("home", ["home.example.test"], [], "--ssh-key", key)
+    agent.wait_until_connected()
+    relay.wait_for_event("tunnel.opened", agent="home")
+    answer = curl(relay.port, setting.world.authority.file, "/", hostname="home.example.test")
+    assert answer.status == 200 and answer.content == b"<h1>home</h1>"
+    agent.config["remote_ip_address"] = "other.example.test"
+    agent.restart()
+    told = agent.wait_for_event("agent.not_connected", cause="forward_refused")
+    assert "no route of this agent has the name other.example.test" in told["reason"], told
+
+
+@pytest.mark.sanitize
 def test_it_stops_in_order_with_visitors_there(setting):
     server = setting.sshd()
     agent = setting.connected(server)

@@ -61,6 +61,18 @@ SshFailure forward_refused_by_relay(const RemoteForward& forward) {
             "no route of this agent fits: the relay's log says which ones there are (docs/ssh.md), and `sallyport admin route add HOSTNAME NAME` makes one; remote_ip_address may be the route's hostname"};
 }
 
+SshFailure refused_by_relay(std::string_view said) {
+    // "Received disconnect from 192.0.2.1 port 2222:11: TEXT", "Received SSH_MSG_DISCONNECT: 11:TEXT"
+    for (const std::string_view mark : {":11: ", ": 11:", ":2: ", ": 2:"}) {
+        const std::size_t at = said.find(mark);
+        if (at == std::string_view::npos || !said.starts_with("Received ")) continue;
+        said.remove_prefix(at + mark.size());
+        break;
+    }
+    if (said.contains("connect again") || said.contains("try again")) return {SshFailure::Kind::network, "the relay says: " + std::string(said), {}};
+    return {SshFailure::Kind::forward_refused, "the relay says: " + std::string(said), "see `sallyport admin agent show NAME` there, and remote_ip_address and remote_forwarding here (docs/ssh.md, What -R means)"};
+}
+
 SshFailure key_refused(const SshServerConfig& server, std::string_view authorized_line) {
     return {SshFailure::Kind::key_refused, "the server doesn't take this agent's key for the user " + server.username,
             "add this line to ~" + server.username + "/.ssh/authorized_keys on " + server.hostname + ": " + std::string(authorized_line)};

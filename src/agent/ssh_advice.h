@@ -21,6 +21,9 @@ SshFailure host_key_revoked(const SshServerConfig& server, std::string_view show
 bool is_sallyport(std::string_view version);
 SshFailure key_refused_by_relay(const SshServerConfig& server, std::string_view public_key);
 SshFailure forward_refused_by_relay(const RemoteForward& forward);
+// It has ended the connection before all forwards stood, and said why in SSH_MSG_DISCONNECT; `said` may have ssh's or libssh's words
+// in front.
+SshFailure refused_by_relay(std::string_view said);
 
 SshFailure key_refused(const SshServerConfig& server, std::string_view authorized_line);
 // `listen`: "127.0.0.1:8123". Somebody listens there.

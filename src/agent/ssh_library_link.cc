@@ -82,6 +82,7 @@ void SshLibraryLink::on_connected(Result<Descriptor> connected) {
 
 void SshLibraryLink::on_host_key(const SshPublicKey& key) {
     if (over_) return;
+    our_relay_ = is_sallyport(connection_->peer_version());
     const std::string shown = key.fingerprint();
     switch (server_.host_keys.judge(key)) {
         case SshKeyVerdict::known: break;
@@ -98,7 +99,7 @@ void SshLibraryLink::on_host_key(const SshPublicKey& key) {
 
 void SshLibraryLink::on_login_refused(const ssh::LoginRefusal& refusal) {
     if (over_) return;
-    SshFailure why = is_our_relay() ? key_refused_by_relay(server_.config, server_.key.public_key().text()) : key_refused(server_.config, server_.authorized_line);
+    SshFailure why = our_relay_ ? key_refused_by_relay(server_.config, server_.key.public_key().text()) : key_refused(server_.config, server_.authorized_line);
     if (refusal.partial)
         why = {SshFailure::Kind::key_refused, "the server takes this agent's key, but wants another proof on top", "see AuthenticationMethods in its sshd_config: publickey alone must do"};
     else if (!refusal.public_key)
@@ -110,6 +111,7 @@ void SshLibraryLink::on_login_refused(const ssh::LoginRefusal& refusal) {
 // ---- forwards
 
 void SshLibraryLink::on_authenticated() {
+    authenticated_ = true;
     if (!over_) ask_next_forward();
 }
 
@@ -131,7 +133,7 @@ void SshLibraryLink::on_forward(Result<std::uint16_t> granted) {
 
 void SshLibraryLink::look_into_refusal() {
     const RemoteForward& forward = asked();
-    if (is_our_relay()) return end(forward_refused_by_relay(forward));
+    if (our_relay_) return end(forward_refused_by_relay(forward));
     // Twice refused, and nobody listened in between.
     if (looked_) return end(forward_refused(server_.config, forward, ForwardDoubt::not_permitted, server_.authorized_line));
     looked_ = true;
@@ -194,6 +196,7 @@ void SshLibraryLink::end(const SshFailure& why) {
 }
 
 SshFailure SshLibraryLink::failure_of(const Error& error) const {
+    if (!up_ && authenticated_ && our_relay_ && error.detail.starts_with("Received ")) return refused_by_relay(printable(error.detail));
     SshFailure why{SshFailure::Kind::network, printable(error.detail), {}};
     if (up_) why.kind = SshFailure::Kind::ended;
     else if (error.code == Errc::protocol || error.code == Errc::refused) why.kind = SshFailure::Kind::protocol;

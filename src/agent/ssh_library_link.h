@@ -41,7 +41,6 @@ private:
     void end(const SshFailure& why);
     void leave(std::string text);
     SshFailure failure_of(const Error& error) const;
-    bool is_our_relay() const { return connection_ && is_sallyport(connection_->peer_version()); }
     const RemoteForward& asked() const { return server_.config.forwards[ports_.size()].line; }
 
     void on_host_key(const SshPublicKey& key) override;
@@ -65,6 +64,8 @@ private:
     SshLink::Owner& owner_;
     bool over_ = false;  // the owner was told, or has closed it
     std::vector<std::uint16_t> ports_;  // of the forwards granted so far
+    bool our_relay_ = false;       // that is who answers, by its own word
+    bool authenticated_ = false;
     bool up_ = false;
     bool looked_ = false;  // into the refusal of the one asked for
     Timer deadline_;

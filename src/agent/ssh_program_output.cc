@@ -88,7 +88,9 @@ bool SshProgramOutput::take_progress(std::string_view line, News& news) {
         news = News::bind_overridden;
         return true;
     }
-    return line.starts_with("Authenticated to ");
+    if (!line.starts_with("Authenticated to ")) return false;
+    authenticated_ = true;
+    return true;
 }
 
 void SshProgramOutput::take_trouble(std::string_view line) {
@@ -132,6 +134,8 @@ void SshProgramOutput::take_trouble(std::string_view line) {
 }
 
 SshFailure SshProgramOutput::failure(int status) const {
+    const bool by_relay = authenticated_ && !up() && is_sallyport(version_) && trouble_.starts_with("Received disconnect from ");
+    if (by_relay) return refused_by_relay(trouble_);
     const std::size_t asked = std::min(granted_, server_.forwards.size() - 1);  // the one that was refused
     switch (kind_) {
         case Trouble::changed: return host_key_changed(server_, host_key_, known_keys_);

@@ -40,6 +40,7 @@ private:
     const bool has_worked_;  // this forward stood before
     std::vector<std::uint16_t> ports_;
     std::size_t granted_ = 0;
+    bool authenticated_ = false;
     std::string address_, version_, host_key_, last_line_, trouble_;
     enum class Trouble { none, network, changed, strict, refused, forward, no_ssh, usage } kind_ = Trouble::none;
 };

@@ -88,6 +88,19 @@ TEST(SshProgramOutput, UnderstandsWhyItEnds) {
     EXPECT_THAT(output().failure(9).reason, HasSubstr("signal 9"));
 }
 
+TEST(SshProgramOutput, HearsWhatARelayOfOursSays) {
+    SshProgramOutput out = output();
+    out.take("debug1: Remote protocol version 2.0, remote software version Sallyport");
+    out.take("Authenticated to relay.example.org ([192.0.2.1]:2222) using \"publickey\".");
+    out.take("Received disconnect from 192.0.2.1 port 2222:11: no route of this agent has the name x.example");
+    out.take("Disconnected from 192.0.2.1 port 2222");
+    const SshFailure why = out.failure(kStatus255);
+    EXPECT_EQ(why.kind, SshFailure::Kind::forward_refused);
+    EXPECT_EQ(why.reason, "the relay says: no route of this agent has the name x.example");
+    EXPECT_EQ(refused_by_relay("Received SSH_MSG_DISCONNECT: 11:the relay is stopping or being replaced; connect again").kind, SshFailure::Kind::network);
+    EXPECT_EQ(refused_by_relay("Received SSH_MSG_DISCONNECT: 11:no").reason, "the relay says: no");
+}
+
 TEST(SshProgramOutput, KeepsLittleOfWhatTheServerSays) {
     SshProgramOutput out = output();
     out.take("debug1: Remote protocol version 2.0, remote software version " + std::string(4000, '\x1b'));
