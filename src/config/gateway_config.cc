@@ -48,7 +48,7 @@ constexpr std::array kKeys = {
     KeyInfo{"key_cache", "DURATION", "how long the remote's authorized_keys are believed (default 60s)"},
     KeyInfo{"warm_timeout", "DURATION", "how long a spare connection to the remote is kept (default 5m; 0s: none is)"},
     KeyInfo{"warm_connections", "N", "spare connections of a user's key (default 1)"},
-    KeyInfo{"connect_timeout", "DURATION", "for connecting and logging in to the remote (default 30s)"},
+    KeyInfo{"connect_timeout", "DURATION", "for connecting and logging in to the remote (default 60s)"},
     KeyInfo{"keepalive_interval", "DURATION", "between signs of life; three unanswered ones end a connection (default 15s)"},
     KeyInfo{"login_grace_time", "DURATION", "for logging in (default 60s)"},
     KeyInfo{"idle_timeout", "DURATION", "ends connections that carry nothing for so long (default 0s: never)"},

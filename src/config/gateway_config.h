@@ -62,7 +62,7 @@ struct GatewayConfig {
     std::chrono::milliseconds key_cache{60'000};     // how long a remote's authorized_keys is believed
     std::chrono::milliseconds warm_timeout{300'000}; // of a spare connection to the remote; 0: none is kept
     std::uint32_t warm_connections = 1;              // spare ones of a user and key
-    std::chrono::milliseconds connect_timeout{30'000};    // to the remote, with authentication
+    std::chrono::milliseconds connect_timeout{60'000};    // to the remote, with authentication
     std::chrono::milliseconds keepalive_interval{15'000}; // on both sides; three unanswered ones end a connection
     std::chrono::milliseconds login_grace_time{60'000};
     std::chrono::milliseconds idle_timeout{0};       // of a connection without any octet; 0: never

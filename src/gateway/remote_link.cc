@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/socket.h"
-
 namespace sallyport::gateway {
 
 std::string_view RemoteFailure::for_user() const {
@@ -17,43 +15,19 @@ std::string_view RemoteFailure::for_user() const {
     }
 }
 
-struct RemoteLink::Line final : ssh::ClientConnection::Owner {
-    explicit Line(RemoteLink& of) : link(&of) {}
-    void on_host_key(const SshPublicKey& key) override {
-        if (link) link->judge_host(key);
-    }
-    void on_login_refused(const ssh::LoginRefusal&) override {
-        if (link) link->note_refusal();
-    }
-    void on_authenticated() override {
-        if (link) link->note_login();
-    }
-    void on_channel_requested(std::unique_ptr<ssh::IncomingChannel> channel) override {
-        if (link && link->receiver_) link->receiver_->on_link_channel(std::move(channel));
-        else channel->refuse();
-    }
-    void on_connection_closed(const Error& reason) override {
-        if (link) link->note_closed(reason);
-    }
-    RemoteLink* link;  // null: it is gone
-    std::unique_ptr<ssh::ClientConnection> connection;
-};
-
 RemoteLink::RemoteLink(const RemoteSite& site, std::string user, std::vector<RemoteCredential> credentials)
-    : site_(site), user_(std::move(user)), credentials_(std::move(credentials)), made_at_(site.loop.now()) {
-    connector_ = std::make_unique<Connector>(site_.loop, site_.workers, site_.host, site_.port,
-                                             Connector::Limits{.resolve = site_.connect_timeout, .connect = site_.connect_timeout},
-                                             [this](Result<Descriptor> connected) { take_connected(std::move(connected)); });
+    : site_(site),
+      user_(std::move(user)),
+      credentials_(std::move(credentials)),
+      may_race_(std::ranges::none_of(credentials_, [](const auto& each) { return std::holds_alternative<std::unique_ptr<ssh::AgentSocket>>(each); })),
+      made_at_(site.loop.now()),
+      stall_(site.loop, [this] { look_for_stall(); }) {
+    begin_line();
 }
 
-RemoteLink::~RemoteLink() {
-    if (line_) line_->link = nullptr;
-    site_.loop.dispose(std::move(line_));
-    site_.loop.dispose(std::move(agent_));
-    site_.loop.dispose(std::move(connector_));
-}
+RemoteLink::~RemoteLink() { let_go_but(nullptr); }
 
-ssh::ClientConnection& RemoteLink::connection() { return *line_->connection; }
+ssh::ClientConnection& RemoteLink::connection() { return lines_.front()->connection(); }
 
 void RemoteLink::add(Waiter& waiter) { waiters_.push_back(&waiter); }
 
@@ -68,61 +42,60 @@ void RemoteLink::tell_all(Tell&& tell) {
         if (std::ranges::find(waiters_, waiter) != waiters_.end()) tell(*waiter);
 }
 
-void RemoteLink::take_connected(Result<Descriptor> connected) {
-    if (!connected) return fail(RefusalReason::remote_unreachable, connected.error().detail);
-    tune_connection(connected->get());
-    ssh::ClientSettings settings;
-    settings.login_grace = site_.connect_timeout;
-    settings.keepalive_interval = site_.keepalive_interval;
-    settings.user = user_;
-    settings.known_key_types = site_.host_keys.known_types();
-    line_ = std::make_unique<Line>(*this);
-    auto made = ssh::ClientConnection::make(site_.loop, std::move(*connected), settings, *line_);
-    if (!made) return fail(RefusalReason::remote_unreachable, made.error().detail);
-    line_->connection = std::move(*made);
-    state_ = State::logging_in;
+void RemoteLink::begin_line() {
+    const auto left = site_.connect_timeout - std::chrono::duration_cast<std::chrono::milliseconds>(site_.loop.now() - made_at_);
+    lines_.push_back(std::make_unique<RemoteLine>(site_, user_, credentials_, std::max<std::chrono::milliseconds>(left, kStalled), static_cast<RemoteLine::Owner&>(*this)));
+    if (may_race_ && lines_.size() < kMostLines) stall_.start(kStalled);
 }
 
-void RemoteLink::judge_host(const SshPublicKey& key) {
-    if (const auto known = site_.host_keys.judge(key); !known) {
-        site_.log.error("gateway.remote_key_refused", {{"reason", known.error().detail}});
-        return fail(RefusalReason::remote_host_key, known.error().detail);
+void RemoteLink::look_for_stall() {
+    const Duration silent = site_.loop.now() - lines_.back()->heard_at();
+    if (silent >= kStalled) return begin_line();
+    stall_.start(kStalled - silent);
+}
+
+// A line may stand on the stack: it goes at the end of the turn.
+void RemoteLink::let_go_but(const RemoteLine* kept) {
+    stall_.cancel();
+    for (auto& line : lines_) {
+        if (line.get() == kept) continue;
+        line->leave();
+        site_.loop.dispose(std::move(line));
     }
-    line_->connection->trust_host();
-    try_next();
+    std::erase(lines_, nullptr);
 }
 
-void RemoteLink::try_next() {
-    if (next_credential_ == credentials_.size()) return fail(RefusalReason::remote_refused, "no credential was taken");
-    RemoteCredential& credential = credentials_[next_credential_++];
-    if (const auto* const key = std::get_if<ssh::PrivateKey>(&credential)) return line_->connection->log_in_with_key(*key);
-    if (const auto* const password = std::get_if<Secret>(&credential)) return line_->connection->log_in_with_password(*password);
-    agent_ = std::move(std::get<std::unique_ptr<ssh::AgentSocket>>(credential));
-    line_->connection->log_in_with_agent(agent_->take_end());
-}
-
-void RemoteLink::note_refusal() {
-    site_.loop.dispose(std::move(agent_));
-    try_next();
-}
-
-void RemoteLink::note_login() {
+void RemoteLink::on_line_ready(RemoteLine& line) {
     state_ = State::ready;
-    site_.loop.dispose(std::move(agent_));
+    let_go_but(&line);
     credentials_.clear();
     tell_all([this](Waiter& waiter) { waiter.on_link_ready(*this); });
 }
 
-void RemoteLink::note_closed(const Error& reason) {
-    fail(RefusalReason::remote_unreachable, reason.detail.empty() ? std::string(name_of(reason.code)) : reason.detail);
+void RemoteLink::on_line_channel(std::unique_ptr<ssh::IncomingChannel> channel) {
+    if (receiver_) receiver_->on_link_channel(std::move(channel));
+    else channel->refuse();
+}
+
+// Who was refused is refused; who was not reached may be by another line.
+void RemoteLink::on_line_over(RemoteLine& line, RefusalReason reason, std::string detail) {
+    if (state_ == State::over) return;
+    if (reason == RefusalReason::remote_unreachable && lines_.size() > 1) {
+        const auto gone = std::ranges::find(lines_, &line, &std::unique_ptr<RemoteLine>::get);
+        site_.loop.dispose(std::move(*gone));
+        lines_.erase(gone);
+        if (!stall_.running()) stall_.start(kStalled);
+        return;
+    }
+    fail(reason, std::move(detail));
 }
 
 void RemoteLink::fail(RefusalReason reason, std::string detail) {
     if (state_ == State::over) return;
     failure_ = {reason, std::move(detail), state_ == State::ready};
     state_ = State::over;
-    if (line_ && line_->connection) line_->connection->close({Errc::refused, failure_.detail});
-    site_.loop.dispose(std::move(agent_));
+    stall_.cancel();
+    for (const auto& line : lines_) line->close({Errc::refused, failure_.detail});
     tell_all([this](Waiter& waiter) { waiter.on_link_over(*this, failure_); });
 }
 

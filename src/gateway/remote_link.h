@@ -1,35 +1,17 @@
-// remote_link.h: one SSH connection to the remote, for one user: dials, verifies the host key, logs in, and then carries channels.
+// remote_link.h: one user's way to the remote: a line (remote_line.h) that is logged in. While the line under way hears nothing for kStalled,
+// as happens where packets get lost before TCP knows the round trip, another is dialled beside it, and the first that is
+// logged in is kept. (Not with a user's agent, which would be asked again.)
+//
 // Held by shared_ptr: a user's connection and his terminal sessions, which may outlive it, use the same one; it ends with the last
 // of them. Lives on the gateway's loop.
 #pragma once
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "base/secret.h"
-#include "gateway/admission.h"
-#include "gateway/remote_host_keys.h"
-#include "net/connector.h"
-#include "ssh/agent_socket.h"
-#include "ssh/client_connection.h"
+#include "gateway/remote_line.h"
 
 namespace sallyport::gateway {
-
-// What all links have in common.
-struct RemoteSite {
-    Loop& loop;
-    Workers& workers;
-    Log& log;
-    RemoteHostKeys& host_keys;
-    std::string host;
-    std::uint16_t port = 22;
-    std::chrono::milliseconds connect_timeout{30'000};
-    std::chrono::milliseconds keepalive_interval{15'000};
-};
-
-// Tried in order; a user's agent with every key it has.
-using RemoteCredential = std::variant<ssh::PrivateKey, Secret, std::unique_ptr<ssh::AgentSocket>>;
 
 struct RemoteFailure {
     RefusalReason reason = RefusalReason::remote_unreachable;
@@ -38,8 +20,11 @@ struct RemoteFailure {
     std::string_view for_user() const;
 };
 
-class RemoteLink final : public std::enable_shared_from_this<RemoteLink> {
+class RemoteLink final : public std::enable_shared_from_this<RemoteLink>, private RemoteLine::Owner {
 public:
+    static constexpr std::chrono::milliseconds kStalled{2000};
+    static constexpr std::size_t kMostLines = 3;  // at the same time
+
     // Told once, in the order of add(), from the loop; may be removed at any time.
     class Waiter {
     public:
@@ -79,15 +64,13 @@ public:
     TimePoint made_at() const { return made_at_; }
 
 private:
-    enum class State { dialling, logging_in, ready, over };
-    // The connection and its owner, which stays until the end of the turn when nobody needs the link any more.
-    struct Line;
-    void judge_host(const SshPublicKey& key);
-    void note_refusal();
-    void note_login();
-    void note_closed(const Error& reason);
-    void take_connected(Result<Descriptor> connected);
-    void try_next();
+    enum class State { reaching, ready, over };
+    void on_line_ready(RemoteLine& line) override;
+    void on_line_over(RemoteLine& line, RefusalReason reason, std::string detail) override;
+    void on_line_channel(std::unique_ptr<ssh::IncomingChannel> channel) override;
+    void begin_line();
+    void look_for_stall();
+    void let_go_but(const RemoteLine* kept);
     void fail(RefusalReason reason, std::string detail);
     template <class Tell>
     void tell_all(Tell&& tell);
@@ -95,15 +78,14 @@ private:
     RemoteSite site_;
     const std::string user_;
     std::vector<RemoteCredential> credentials_;
-    std::size_t next_credential_ = 0;
-    std::unique_ptr<ssh::AgentSocket> agent_;  // of the login under way
+    const bool may_race_;
     const TimePoint made_at_;
-    State state_ = State::dialling;
+    State state_ = State::reaching;
     RemoteFailure failure_;
     std::vector<Waiter*> waiters_;
     Receiver* receiver_ = nullptr;
-    std::unique_ptr<Connector> connector_;
-    std::unique_ptr<Line> line_;
+    std::vector<std::unique_ptr<RemoteLine>> lines_;  // once ready, the one
+    Timer stall_;
 };
 
 using RemoteLinkPtr = std::shared_ptr<RemoteLink>;
