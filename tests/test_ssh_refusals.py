@@ -83,6 +83,13 @@ def test_the_same_forward_twice_and_a_refused_one_beside_it(ssh, local):
     assert with_session.returncode == 0
 
 
+def test_a_refusal_is_told_where_there_is_a_session(ssh, local):
+    """Nothing else is forwarded, so it ends by itself."""
+    done = ssh.run(ssh.add(hostnames=[HOME]), "-T", "-R", f"{WIKI}:80:{local}")
+    assert done.returncode == 0 and "no route of this agent has the name" in done.stdout + done.stderr and "remote port forwarding failed" in done.stderr, done
+    assert done.stdout.startswith("Sallyport relay ")
+
+
 def test_exit_on_forward_failure(ssh, local):
     key = ssh.add(hostnames=[HOME])
     done = ssh.run(key, "-N", "-R", f"8123:{local}", "-R", f"{WIKI}:80:{local}", "-o", "ExitOnForwardFailure=yes")
