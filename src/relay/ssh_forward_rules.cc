@@ -61,20 +61,20 @@ Result<Places> meant_by_name(const std::vector<OwnedRoute>& owned, const std::st
 
 Result<Places> meant_by_port(const std::vector<OwnedRoute>& owned, std::uint16_t port) {
     if (port != 0) {
-        const Places tcp = places_of(owned, [&](const OwnedRoute& route) { return route.is_tcp() && route.listen.port == port; });
+        Places tcp = places_of(owned, [&](const OwnedRoute& route) { return route.is_tcp() && route.listen.port == port; });
         if (!tcp.empty() && one_target(owned, tcp)) return tcp;
     }
-    const Places all = places_of(owned, [](const OwnedRoute&) { return true; });
+    Places all = places_of(owned, [](const OwnedRoute&) { return true; });
     if (one_target(owned, all)) return all;
     if (port != 0) {
-        const Places fitting = places_of(owned, [&](const OwnedRoute& route) { return route.target_port == port; });
+        Places fitting = places_of(owned, [&](const OwnedRoute& route) { return route.target_port == port; });
         if (!fitting.empty() && one_target(owned, fitting)) return fitting;
     }
     return refuse("this agent has several routes and the port doesn't say which is meant; choose from " + choices(owned));
 }
 
 Result<Places> meant_by_address(const std::vector<OwnedRoute>& owned, const IpAddress& address, std::uint16_t port) {
-    const Places found = places_of(owned, [&](const OwnedRoute& route) {
+    Places found = places_of(owned, [&](const OwnedRoute& route) {
         const auto listens = parse_ip_address(route.listen.host);
         return route.is_tcp() && port != 0 && route.listen.port == port && (listens ? *listens == address : route.listen.host.empty());
     });
