@@ -15,6 +15,12 @@ set -sg escape-time 0
 set -g history-limit 5000
 set -g update-environment ''
 """
+# tmux forgets now and then how a pane's program ended: the program's parent writes it down. $0 is the terminal's folder.
+PARENT = """\
+sh -c 'echo $$ >"$0/pid"; exec "$@"' "$0" "$@"
+echo $? >"$0/status.new"
+mv "$0/status.new" "$0/status"
+"""
 ESCAPE = "\x1e"  # Ctrl-^
 
 
@@ -22,11 +28,13 @@ class Terminal:
     def __init__(self, folder, argv, columns=80, rows=24, **env):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self.socket = folder / "tmux.sock"
         (folder / "tmux.conf").write_text(CONFIGURATION)
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
         words = ["env", *(f"{name}={value}" for name, value in env.items()), *[str(word) for word in argv]] if env else [str(word) for word in argv]
-        subprocess.run(["tmux", "-u", "-S", self.socket, "-f", folder / "tmux.conf", "new-session", "-d", "-x", str(columns), "-y", str(rows), *words],
+        subprocess.run(["tmux", "-u", "-S", self.socket, "-f", folder / "tmux.conf", "new-session", "-d", "-x", str(columns), "-y", str(rows),
+                        "sh", "-c", PARENT, str(folder), *words],
                        check=True, env=environment, timeout=DEADLINE_S)
 
     def _tmux(self, *words):
@@ -55,22 +63,21 @@ class Terminal:
 
     @property
     def pid(self):
-        return int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        file = self._folder / "pid"
+        wait_until(lambda: file.exists() and file.read_text().endswith("\n"), "the terminal's program runs")
+        return int(file.read_text())
 
     @property
     def dead(self):
-        return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
+        return (self._folder / "status").exists()
 
     def wait(self):
         """The program's exit status."""
         try:
-            wait_until(lambda: self.dead and self._status(), "the program in the terminal ends")
+            wait_until(lambda: self.dead, "the program in the terminal ends")
         except AssertionError:
-            raise AssertionError(f"the terminal's program didn't end but\n{self._tmux('display-message', '-p', 'dead #{pane_dead} signal #{pane_dead_signal}')}{self.screen()}") from None
-        return int(self._status())
-
-    def _status(self):
-        return self._tmux("display-message", "-p", "#{pane_dead_status}").strip()
+            raise AssertionError(f"the terminal's program didn't end but shows\n{self.screen()}") from None
+        return int((self._folder / "status").read_text())
 
     def kill_program(self):
         os.kill(self.pid, signal.SIGKILL)
