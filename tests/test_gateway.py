@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from support.gateway import USER, RunningAgent, RunningGateway, RunningSshd, fingerprint, make_key, public, quiet_port
-from support.processes import DEADLINE_S, wait_until
+from support.processes import DEADLINE_S, lives, wait_until
 from support.relay import BINARY, clean_environment
 
 
@@ -748,7 +748,7 @@ def test_terminals_end_with_the_gateway(site):
     shell = int(client.wait_for_line(lambda line: "pid " in line and "$$" not in line, "its pid")[1].split("pid ")[1].split()[0])
     assert gateway.program.stop() == 0
     client.wait()
-    wait_until(lambda: not os.path.exists(f"/proc/{shell}"), "the shell at the remote has ended")
+    wait_until(lambda: not lives(shell), "the shell at the remote has ended")
     gateway.start()
 
 
@@ -814,7 +814,7 @@ def test_a_gateway_that_is_killed_leaves_no_mosh_client_behind(site):
     mosh_clients = children(gateway.program.pid)
     gateway.program.kill()
     assert client.wait() == 255
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in mosh_clients), "its mosh-client is gone")
+    wait_until(lambda: not any(lives(pid) for pid in mosh_clients), "its mosh-client is gone")
     gateway.start()
     assert gateway.ssh("echo hi", key=site.key("alice")).stdout == "hi\n"
 

@@ -35,6 +35,15 @@ def wait_until(condition, what, deadline_s=None):
         pause.wait(0.01)
 
 
+def lives(pid):
+    """Whether a process runs. One that has ended and waits for its parent to look doesn't."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
