@@ -54,6 +54,16 @@ def run(world, agent, *words, env=None, **options):
         command(agent, *words, **options), capture_output=True, text=True, timeout=2 * DEADLINE_S + 120, env=environment(world, env))
 
 
+def within_hosts(folder, text):
+    """What to put before a command that is to find `text` as its /etc/hosts."""
+    hosts = folder / "hosts"
+    hosts.write_text(text)
+    within = ["unshare", "--mount", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
+    if subprocess.run([*within, "true"], capture_output=True, timeout=DEADLINE_S).returncode != 0:
+        pytest.skip("/etc/hosts can't be replaced here")
+    return within
+
+
 def doctor(world, agent, *words, **options):
     return Report(run(world, agent, "--json", *words, **options))
 
@@ -137,11 +147,7 @@ def test_an_add_on_needs_no_token_of_its_own(world, home, tmp_path):
         world.origin(make_app, host="127.0.0.80", port=80)
     except OSError as error:
         pytest.skip(f"no port 80: {error}")
-    hosts = tmp_path / "hosts"
-    hosts.write_text("127.0.0.80 supervisor\n")
-    within = ["unshare", "--mount", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
-    if subprocess.run([*within, "true"], capture_output=True, timeout=DEADLINE_S).returncode != 0:
-        pytest.skip("/etc/hosts can't be replaced")
+    within = within_hosts(tmp_path, "127.0.0.80 supervisor\n")
     report = doctor(world, tunnel.agent, within=within, env={"SUPERVISOR_TOKEN": "an-arbitrary-token"})
     assert report.code == 0 and report.result("external_url") == "ok", report
     assert asked == ["Bearer an-arbitrary-token"]
@@ -282,9 +288,7 @@ def test_split_dns_is_a_hint(world, wan, tmp_path):
         double = world.keep_origin(HomeAssistant(use_x_forwarded_for=True, trusted_proxies=LOOPBACK))
         agent = world.agent(relay.add_agent("home", ["home.example.test"], [f"homeassistant={double.url}"])["enroll"])
         agent.wait_until_connected()
-        hosts = tmp_path / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n10.0.0.9 home.example.test\n")
-        within = ["unshare", "--mount", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
+        within = within_hosts(tmp_path, "127.0.0.1 localhost\n10.0.0.9 home.example.test\n")
         report = doctor(world, agent, within=within, public_address=None)
     assert report.code == 0, report
     assert "10.0.0.9" in report["public_dns"]["detail"] and any("split DNS" in hint and ADDRESS["b"] in hint for hint in report["public_dns"]["hints"])
